@@ -1,0 +1,1 @@
+"""Fledge: models reach production by pull request. This library knows no model, owner or environment by name."""
