@@ -1,0 +1,119 @@
+"""From a release to what Argo CD applies: one file for each (environment, model), rendered by kustomize."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from fledge import kustomize, project, release
+from fledge.problems import Problem
+from fledge.project import Project
+from fledge.release import LOCAL, Files, Release
+
+DELIVERY = "fledge.dev/delivery"
+HEADER = "# Rendered by `make render`; Argo CD applies this file. Edit its sources, not this.\n"
+
+
+def render(root: Path, files: Files, wanted: Release) -> str:
+    """The YAML of a release in an environment. The same sources give the same bytes.
+
+    The kustomization is derived, never committed: base, then the release's facts, then the environment.
+    """
+    owner = project.load(root)
+    scratch = root / ".fledge"
+    scratch.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=scratch, prefix="render-"))
+    try:
+        place = _place(root, owner, files)
+        (folder / "release.yaml").write_text(release.to_text(files.model, wanted))
+        (folder / "place.yaml").write_text(release.dump(place))
+        (folder / "kustomization.yaml").write_text(release.dump(_kustomization(root, owner, files)))
+        return stamped(kustomize.build(folder, root))
+    finally:
+        shutil.rmtree(folder)
+
+
+def stamped(manifests: str) -> str:
+    """The manifests with each Rollout's delivery written into its pod template."""
+    documents = documents_of(manifests)
+    for document in documents:
+        if document["kind"] == "Rollout":
+            template = document["spec"]["template"]
+            template["metadata"]["labels"][DELIVERY] = delivery_of(template)
+    return HEADER + "---\n".join(release.dump(document) for document in documents)
+
+
+def delivery_of(template: dict[str, Any]) -> str:
+    """The first 12 hex digits of the sha256 of a pod template's canonical JSON, without this label itself."""
+    plain = json.loads(json.dumps(template))
+    plain["metadata"]["labels"].pop(DELIVERY, None)
+    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def documents_of(manifests: str) -> list[dict[str, Any]]:
+    return list(YAML(typ="safe").load_all(manifests))
+
+
+def rollout_of(manifests: str) -> dict[str, Any]:
+    """The one Rollout among rendered manifests."""
+    for document in documents_of(manifests):
+        if document["kind"] == "Rollout":
+            return document
+    raise Problem("render: no Rollout found, expected one in every rendered file (manifests/rendered/)")
+
+
+def delivered(manifests: str) -> tuple[str, str]:
+    """(delivery, version) as the rendered pod template says."""
+    labels = rollout_of(manifests)["spec"]["template"]["metadata"]["labels"]
+    return labels[DELIVERY], labels["fledge.dev/version"]
+
+
+def _place(root: Path, owner: Project, files: Files) -> dict[str, Any]:
+    """Where a release goes, as a local document that kustomize copies from."""
+    environment = owner.environment(files.environment)
+    return {
+        "apiVersion": "fledge.dev/v1",
+        "kind": "Place",
+        "metadata": {"name": files.model, "annotations": LOCAL},
+        "spec": {
+            "model": files.model,
+            "environment": files.environment,
+            "remote": project.shared_remote(root),
+            "errorRatio": str(project.error_ratio(root, files.model)),
+            "hostnames": environment.hostnames(files.model),
+        },
+    }
+
+
+def _kustomization(root: Path, owner: Project, files: Files) -> dict[str, Any]:
+    base = "../../manifests"
+    fed = [f"{base}/components/replay"] if owner.environment(files.environment).traffic == "replay" else []
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [f"{base}/base", "release.yaml", "place.yaml"],
+        "components": [f"{base}/components/release", *fed, f"{base}/environments/{files.environment}"],
+        "namePrefix": f"{files.model}-",
+        "labels": [{"pairs": {"app.kubernetes.io/instance": files.model}, "includeSelectors": True}],
+        "images": [
+            _image("tensorflow-serving", owner.images.serving),
+            _image("fledge", owner.images.fledge),
+        ],
+    }
+
+
+def _image(name: str, reference: str) -> dict[str, str]:
+    """A whole image reference in kustomize's parts: name, tag and digest."""
+    rest, _, digest = reference.partition("@")
+    # A colon after the last slash starts the tag; one before it is a registry's port.
+    repository, colon, tag = rest.rpartition(":")
+    named = colon and "/" not in tag
+    image = {"name": name, "newName": repository if named else rest}
+    if digest:
+        return image | {"digest": digest}
+    return image | ({"newTag": tag} if named else {})
