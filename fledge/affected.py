@@ -66,6 +66,4 @@ def _kind(
 
 def is_rollback(root: Path, files: Files, base: str, rendered: str) -> bool:
     """Whether `rendered` is, byte for byte, what one of its own healthy, not denied tags holds."""
-    return any(
-        git.show(root, one.commit, files.rendered) == rendered for one in history.restorable(root, files, base)
-    )
+    return any(git.show(root, one.commit, files.rendered) == rendered for one in history.restorable(root, files, base))

@@ -51,7 +51,12 @@ def require_clean(root: Path, *paths: Path | str) -> None:
     """Raises Problem when `paths` (or, without any, the whole tree) hold changes that are not committed."""
     dirty = git(root, "status", "--porcelain", "--", *map(str, paths)).splitlines()
     if dirty:
-        raise Problem(*(f"git: {line[3:]} is not committed, expected a clean tree (git commit or git restore it)" for line in dirty))
+        raise Problem(
+            *(
+                f"git: {line[3:]} is not committed, expected a clean tree (git commit or git restore it)"
+                for line in dirty
+            )
+        )
 
 
 def commit(root: Path, message: str, *paths: Path | str) -> str:

@@ -4,7 +4,7 @@ import functools
 import sys
 from collections.abc import Callable, Sequence
 
-Main = Callable[[Sequence[str] | None], int]
+Main = Callable[..., int]
 
 
 class Problem(Exception):

@@ -1,8 +1,6 @@
 """A release: one artifact offered for serving, and the small files that say so. Only scripts write them."""
 
-import os
 import re
-import tempfile
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -154,13 +152,3 @@ def dump(content: Any) -> str:
     stream = StringIO()
     yaml.dump(content, stream)
     return stream.getvalue()
-
-
-def write(path: Path, text: str) -> None:
-    """Write aside, then rename: a reader sees the old file or the new one, never a half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w") as stream:
-        stream.write(text)
-    os.chmod(aside, 0o644)
-    os.replace(aside, path)

