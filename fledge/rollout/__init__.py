@@ -1,15 +1,16 @@
-"""Argo Rollouts' canary with traffic routing as a pure state machine."""
+"""Argo Rollouts' canary with traffic routing as a pure state machine: (spec, status, event) → status, actions."""
 
-from collections.abc import Iterator
-
+from fledge.rollout.machine import steps, transition
 from fledge.rollout.records import (
     Action,
     Analysed,
+    Analysis,
     Applied,
     Available,
     Clock,
     Event,
     Notify,
+    Pause,
     Promoted,
     ReplicaSet,
     Retried,
@@ -22,11 +23,13 @@ from fledge.rollout.records import (
 __all__ = [
     "Action",
     "Analysed",
+    "Analysis",
     "Applied",
     "Available",
     "Clock",
     "Event",
     "Notify",
+    "Pause",
     "Promoted",
     "ReplicaSet",
     "Retried",
@@ -37,13 +40,3 @@ __all__ = [
     "steps",
     "transition",
 ]
-
-
-def steps(spec: Spec | None, status: Status | None, event: Event) -> Iterator[Status]:
-    """Every status that the controller writes in answer to `event`, in order; the last one waits."""
-    raise NotImplementedError
-
-
-def transition(spec: Spec | None, status: Status | None, event: Event) -> tuple[Status, list[Action]]:
-    """Move from `status` under `spec` (that before an `Applied`) by `event` until the machine waits again."""
-    raise NotImplementedError

@@ -5,7 +5,7 @@ Field names are those of Argo Rollouts' status. `hash` is a pod-template hash; t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 Spec = Mapping[str, Any]
@@ -78,14 +78,32 @@ class ReplicaSet:
 
 
 @dataclass(frozen=True)
-class Status:
-    """A Rollout with what it has written to its routes, Services and ReplicaSets.
+class Analysis:
+    """The AnalysisRun of the current step; `message` says why it ended."""
 
-    `weights` and `selectors` are (stable, canary); `replica_sets` are oldest first. `analysis` is the step
-    whose AnalysisRun is running. `waiting_for` says who moves next; None: the rollout is done or aborted.
+    step: int
+    phase: Literal["Running"] | Outcome = "Running"
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Why and since when the rollout waits for a person, or for a `pause` step's duration."""
+
+    reason: Literal["CanaryPauseStep", "InconclusiveAnalysisRun"]
+    since: float
+
+
+@dataclass(frozen=True)
+class Status:
+    """A Rollout's status with what the controller has written to its routes, Services and ReplicaSets.
+
+    `step` counts from 0 and equals the number of steps when done; `stable` and `current` are hashes, equal when
+    nothing is being delivered. `weights` and `selectors` are (stable, canary); `replica_sets` are oldest first.
+    `since` is the last time that anything moved, which the progress deadline counts from.
     """
 
-    phase: str | None = None
+    phase: Literal["Progressing", "Paused", "Healthy", "Degraded"] | None = None
     message: str | None = None
     abort: bool = False
     step: int | None = None
@@ -94,19 +112,22 @@ class Status:
     weights: tuple[int, int] = (100, 0)
     selectors: tuple[str | None, str | None] = (None, None)
     replica_sets: tuple[ReplicaSet, ...] = ()
-    analysis: int | None = None
-    pause: str | None = None
+    analysis: Analysis | None = None
+    pause: Pause | None = None
     since: float = 0.0
-    waiting_for: Literal["pods", "judge", "clock", "person"] | None = None
+
+    def replica_set(self, hash: str | None) -> ReplicaSet | None:
+        """The ReplicaSet with this pod-template hash, if it still exists."""
+        return next((rs for rs in self.replica_sets if rs.hash == hash), None)
 
 
 @dataclass(frozen=True)
 class StartAnalysis:
-    """Run the AnalysisTemplates named, with these arguments (hashes resolved), for this step."""
+    """Run these AnalysisTemplates with these arguments (hashes resolved) for this step."""
 
     step: int
     templates: tuple[str, ...]
-    args: Mapping[str, str] = field(default_factory=dict)
+    args: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -118,7 +139,11 @@ class StopAnalysis:
 
 @dataclass(frozen=True)
 class Notify:
-    """Tell the subscribers of this trigger about the delivery with this pod-template hash."""
+    """Tell the trigger's subscribers about the delivery with this pod-template hash.
+
+    As with the real controller, `on-rollout-completed` of a first delivery comes before any pod is ready (it has no
+    canary): who wants "healthy" must also wait for the phase.
+    """
 
     trigger: Trigger
     hash: str
