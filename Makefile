@@ -27,13 +27,17 @@ setup: .venv/ready ## bring the environment into .venv and .tools
 .venv/ready: requirements.lock scripts/setup.py
 	@$(PYTHON) scripts/setup.py
 
+.PHONY: kustomize
+kustomize: ## build kustomize 5.8.1 into .tools/, which setup does where the machine has none
+	@$(PYTHON) scripts/setup.py kustomize
+
 .PHONY: demo
 demo: setup ## tell the whole story on this machine: train, release, canary, abort, revert
 	@$(python) -m scripts.demo
 
 .PHONY: test
 test: setup ## run all tests
-	@$(python) -m pytest
+	@$(python) -m pytest --basetemp=.fledge/pytest
 
 .PHONY: lint
 lint: setup ## format and type rules, as pre-commit runs them
@@ -70,6 +74,10 @@ render: setup ## render the first environment again after a change of manifests/
 .PHONY: check
 check: setup ## every rule on what git says, all problems in one run
 	@$(python) -m scripts.check
+
+.PHONY: status
+status: setup ## what git says serves, and what it may be rolled back to
+	@$(python) -m scripts.status
 
 .PHONY: gates-pass
 gates-pass: check gates ## what the one required check of a pull request runs

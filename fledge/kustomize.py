@@ -16,7 +16,8 @@ def build(folder: Path, root: Path) -> str:
     """The YAML of a kustomization folder. Raises Problem with kustomize's own line when it refuses."""
     done = subprocess.run([*command(root), str(folder)], capture_output=True, text=True)
     if done.returncode:
-        last = done.stderr.strip().splitlines()[-1].removeprefix("Error: ")
+        # kustomize says `Error: …`, kubectl logs `… err="…"`.
+        last = re.sub(r'^(Error: |.* err=)', "", done.stderr.strip().splitlines()[-1])
         raise Problem(f"kustomize: {last}, expected manifests that build (manifests/)")
     return done.stdout
 
@@ -36,7 +37,9 @@ def command(root: Path) -> tuple[str, ...]:
         if path and version and version >= oldest:
             return (path, *verb)
         if path:
-            found.append(f"{Path(path).name} with kustomize {'.'.join(map(str, version or ())) or 'of unknown version'}")
+            found.append(
+                f"{Path(path).name} with kustomize {'.'.join(map(str, version or ())) or 'of unknown version'}"
+            )
     raise Problem(
         f"kustomize: found {' and '.join(found) or 'none'}, expected kustomize ≥ 5.8 or kubectl with kustomize ≥ 5.5 "
         "on PATH, or the one that `make setup` builds (.tools/kustomize)"

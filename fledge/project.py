@@ -113,6 +113,15 @@ def error_ratio(root: Path, model: str) -> float:
     return value
 
 
+def rows(root: Path, model: str) -> list[str]:
+    """The months of held-out rows, `gates.rows` of a model's params.yaml: what gates score and replay sends."""
+    file = f"models/{model}/params.yaml"
+    months = (read_yaml(root / file).get("gates") or {}).get("rows")
+    if not isinstance(months, list) or not months:
+        raise Problem(f"{model}: found {months!r}, expected a list of months like [2013-07] ({file}: gates.rows)")
+    return [str(month) for month in months]
+
+
 def remote(root: Path) -> str:
     """The URL of DVC's default remote; a folder relative to `.dvc/` is resolved."""
     _, url = _default_remote(root)

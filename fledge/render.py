@@ -15,6 +15,7 @@ from fledge.project import Project
 from fledge.release import LOCAL, Files, Release
 
 DELIVERY = "fledge.dev/delivery"
+GATEWAY = "envoy.gateway.svc:80"  # where the gateway answers inside the cluster
 HEADER = "# Rendered by `make render`; Argo CD applies this file. Edit its sources, not this.\n"
 
 
@@ -89,6 +90,8 @@ def _place(root: Path, owner: Project, files: Files) -> dict[str, Any]:
             "environment": files.environment,
             "remote": project.shared_remote(root),
             "errorRatio": str(project.error_ratio(root, files.model)),
+            "rows": f"{files.model}/{project.rows(root, files.model)[0]}.parquet",
+            "gateway": GATEWAY,
             "hostnames": environment.hostnames(files.model),
         },
     }

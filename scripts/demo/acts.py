@@ -1,0 +1,142 @@
+"""The seven acts. Each says what it does with the very commands, and raises Problem if it does not end as told."""
+
+import json
+import re
+import time
+
+from ruamel.yaml import YAML
+
+from fledge import git, history, release
+from fledge.hashing import dvc_directory
+from fledge.problems import Problem
+from scripts.demo import traffic
+from scripts.demo.moves import (
+    PRODUCTION,
+    STAGING,
+    answered_version,
+    change,
+    denied,
+    healthy,
+    merge,
+    own,
+    promote,
+    propose,
+    rehearse,
+    serving,
+    serving_folders,
+    show_canary,
+    users,
+)
+from scripts.demo.stage import Story
+
+FAULTY = "1.1.1"
+
+
+def data_and_model(story: Story) -> None:
+    """Data and model: DVC proves the example data and trains the first model"""
+    stage = story.stage
+    own(stage)
+    stage.run("make data")
+    stage.run("make train")
+    stage.run("git add dvc.lock && git commit -q -m 'Train the first model' && git push -q origin main")
+    locked = YAML(typ="safe").load(stage.clone / "dvc.lock")["stages"]["train@delays"]
+    md5 = locked["outs"][0]["md5"]
+    stage.say(f"    artifact {md5}, data {YAML(typ='safe').load(stage.clone / 'data.dvc')['outs'][0]['md5']}")
+    story.facts["metrics"] = json.loads((stage.clone / "models/delays/metrics.json").read_text())
+
+
+def first_release(story: Story) -> None:
+    """First release: 1.0.0 goes to staging, then production; golden requests make it healthy"""
+    stage = story.stage
+    rehearse(story, "staging")
+    rehearse(story, "production", "--fault", f"delays/{FAULTY}={story.share}")
+    propose(stage, "first-release")
+    healthy(stage, STAGING, "1.0.0")
+    promote(stage, "1.0.0")
+    healthy(stage, PRODUCTION, "1.0.0")
+    users(story)
+
+
+def good_candidate(story: Story) -> None:
+    """A good candidate: trained longer, gates PASS, canary in staging, then 5 → 25 → 100 in production"""
+    stage = story.stage
+    change(stage, "train-longer", "epochs", 6, "Train two epochs longer")
+    propose(stage, "train-longer")
+    healthy(stage, STAGING, "1.1.0")
+    promote(stage, "1.1.0")
+    healthy(stage, PRODUCTION, "1.1.0")
+    show_canary(story, "1.1.0")
+
+
+def broken_candidate(story: Story) -> None:
+    """A broken candidate: it loads and answers, its ranking is as good, and its probabilities are wrong"""
+    stage = story.stage
+    change(stage, "weigh-late-flights", "class_weight", 3.0, "Weigh late flights three times")
+    stage.run("make release MODEL=delays")
+    output = stage.run("make gates-pass", refused=True)
+    if "BLOCK" not in output:
+        raise Problem("demo: the gates refused without a BLOCK, expected the check, the number and the remedy")
+    story.facts["blocked"] = sorted(set(re.findall(r"^\s*(\S+\.\S+)\s+BLOCK", output, re.MULTILINE)))
+    stage.run("git switch -q main && git branch -q -D weigh-late-flights && dvc checkout -q")
+
+
+def fails_in_production(story: Story) -> None:
+    """A candidate that fails only in production: no offline test can see it; the judge does, and git is reverted"""
+    stage = story.stage
+    change(stage, "another-seed", "seed", 8, "Train with another seed")
+    propose(stage, "another-seed")
+    healthy(stage, STAGING, FAULTY)
+    merged = time.time()
+    delivery = promote(stage, FAULTY)
+    if not story.share:
+        healthy(stage, PRODUCTION, FAULTY)
+        return
+    cause = stage.wait("the revert lands in git by itself", lambda: denied(stage, delivery))
+    show_canary(story, FAULTY)
+    stage.wait("traffic is back on 1.1.0", lambda: serving(story, "1.1.0"))
+    hurt = traffic.counts(traffic.answers(story.log, since=merged))
+    stage.say(f"    denied: {cause}")
+    stage.say(f"    [bold]{hurt['failed']} of {hurt['sent']} requests failed until the abort[/]")
+    story.facts["hurt"] = hurt["failed"]
+    stage.run("git fetch -q --tags && git merge -q --ff-only origin/main && git log -1 --format='%h %an: %s'")
+    stage.run("make promote MODEL=delays TO=production", refused=True)
+
+
+def roll_back(story: Story) -> None:
+    """git revert of the release that act 3 promoted: traffic is back on 1.0.0"""
+    stage = story.stage
+    promotion = git.git(stage.clone, "log", "--first-parent", "--format=%H", "--grep=promote-1.1.0", "main")
+    stage.run("git switch -q -c back-to-1.0.0")
+    stage.run(f"git revert --no-edit -m 1 {promotion[:10]}")
+    began = time.time()
+    merge(stage, "back-to-1.0.0")
+    landed = time.time()
+    stage.wait("traffic is back on 1.0.0", lambda: serving(story, "1.0.0"))
+    since = traffic.answers(story.log, since=began)
+    last = traffic.last_from(since, release.number("1.1.0"))
+    seconds = max(0.0, (last or landed) - landed)
+    failed = traffic.counts(since)["failed"]
+    stage.say(f"    [bold]{seconds:.2f} s from the commit on main to the last answer of 1.1.0; {failed} failed[/]")
+    story.facts["rollback"] = {"seconds": seconds, "failed": failed, "check": landed - began}
+    if failed:
+        raise Problem(f"demo: {failed} requests failed during the rollback, expected 0")
+
+
+def ledger(story: Story) -> None:
+    """The ledger: what git says, what really serves, and that they are equal"""
+    stage = story.stage
+    stage.run("git fetch -q --tags && git log --oneline --first-parent origin/main")
+    stage.run("make status")
+    for files in (STAGING, PRODUCTION):
+        wanted = history.release_at(stage.clone, files, "origin/main")
+        assert wanted is not None
+        answered = [answered_version(story, files)]
+        pods = sorted({dvc_directory(folder)[0] for folder in serving_folders(story, files)})
+        stage.say(f"    {files.who}: git {wanted.version}, {wanted.artifact.md5}")
+        stage.say(f"    {' ' * len(files.who)}  answers {answered}, pods {pods}")
+        if answered != [wanted.number] or pods != [wanted.artifact.md5]:
+            raise Problem(f"demo: {files.who} serves {answered} from {pods}, expected what git says")
+    story.facts["ledger"] = "equal"
+
+
+ACTS = [data_and_model, first_release, good_candidate, broken_candidate, fails_in_production, roll_back, ledger]

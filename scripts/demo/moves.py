@@ -1,0 +1,149 @@
+"""The moves that acts share: propose, merge, promote, wait for what git or the gateway says."""
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+from fledge import git, golden, history, project, release, render
+from fledge.problems import Problem
+from fledge.release import Files
+from scripts.demo import traffic
+from scripts.demo.stage import Stage, Story
+
+STAGING, PRODUCTION = Files("staging", "delays"), Files("production", "delays")
+RATE = 120  # requests a second, half REST, half gRPC
+MONTHS = ["2013-08", "2013-09", "2013-10", "2013-11", "2013-12"]
+LOOK, LOOKS, TOLERANCE = "1s", 150, "0.05"
+QUICK = f"""patches:
+  - target:
+      kind: AnalysisTemplate
+    patch: |-
+      - {{op: replace, path: /spec/metrics/0/interval, value: {LOOK}}}
+      - {{op: replace, path: /spec/metrics/0/count, value: {LOOKS}}}
+      - {{op: replace, path: /spec/metrics/0/inconclusiveLimit, value: {LOOKS - 1}}}
+      - {{op: replace, path: /spec/args/5/value, value: "{TOLERANCE}"}}
+"""
+
+
+def own(stage: Stage) -> None:
+    """What an owner does first: name a remote; and what a demo may: look more often, tolerate more."""
+    config = stage.clone / ".dvc" / "config"
+    config.write_text(re.sub(r"url = .*", f"url = {stage.folder / 'remote'}", config.read_text()))
+    for environment in ("staging", "production"):
+        file = stage.clone / "manifests" / "environments" / environment / "kustomization.yaml"
+        file.write_text(file.read_text() + QUICK)
+    git.git(stage.clone, "config", "user.name", "A Person")
+    git.git(stage.clone, "config", "user.email", "person@example.com")
+    git.git(stage.clone, "add", ".")
+    git.git(stage.clone, "commit", "--quiet", "-m", "Start from the template")
+    git.git(stage.clone, "push", "--quiet", "-u", "origin", "main")
+    stage.say(
+        f"    the judge looks every {LOOK} and tolerates {float(TOLERANCE):.0%} bad requests (shipped: 10 s, 1 %)"
+    )
+
+
+def rehearse(story: Story, environment: str, *more: str) -> None:
+    """Start an environment's rehearsal, which follows origin's main from now on."""
+    stage = story.stage
+    folder = stage.folder / environment
+    arguments = ["--env", environment, "--remote", str(stage.origin), "--folder", str(folder), *more]
+    stage.start(environment, "scripts.rehearse", *arguments)
+    stage.wait(f"{environment}'s gateway answers", lambda: story.state(environment) or None)
+
+
+def users(story: Story) -> None:
+    """From now on flights of August to December are replayed through production's Envoy."""
+    stage = story.stage
+    host, port = story.state("production")["gateway"]
+    names = project.load(stage.clone).environment("production").hostnames("delays")
+    rows = [str(stage.clone / "data" / "delays" / f"{month}.parquet") for month in MONTHS]
+    stage.start(
+        "users", "fledge.replay", "--rows", *rows, "--model", "delays", "--address", f"{host}:{port}",
+        "--rest-host", names["rest"], "--grpc-host", names["grpc"], "--rate", str(RATE), "--log", str(story.log),
+    )  # fmt: skip
+    stage.wait(f"{RATE} requests a second", lambda: traffic.answers(story.log) or None)
+
+
+def change(stage: Stage, branch: str, key: str, value: float, message: str) -> None:
+    """A data scientist's change: one training parameter on a branch, trained and committed."""
+    stage.run(f"git switch -q -c {branch} main")
+    stage.run(f"sed -i -E 's/^(  {key}:) [^ ]+/\\1 {value}/' models/delays/params.yaml")
+    stage.run("make train")
+    stage.run(f"git commit -q -am '{message}' && git log -1 --format='%h %s'")
+
+
+def propose(stage: Stage, branch: str) -> None:
+    """Release what was trained and merge it: the required check decides."""
+    if git.git(stage.clone, "branch", "--show-current") == "main":
+        stage.run(f"git switch -q -c {branch}")
+    stage.run("make release MODEL=delays")
+    merge(stage, branch)
+
+
+def merge(stage: Stage, branch: str) -> None:
+    """Every merge passes the verb that the required check runs."""
+    stage.run("make gates-pass")
+    stage.run(
+        f"git switch -q main && git pull -q --ff-only --tags && git merge -q --no-ff -m 'Merge {branch}' {branch}"
+        " && git push -q origin main && git log -1 --format='%h %s'"
+    )
+
+
+def promote(stage: Stage, version: str) -> str:
+    """Promote to production by a merged branch; the delivery."""
+    stage.run(f"git switch -q main && git pull -q --ff-only --tags && git switch -q -c promote-{version}")
+    stage.run("make promote MODEL=delays TO=production")
+    merge(stage, f"promote-{version}")
+    return render.delivered((stage.clone / PRODUCTION.rendered).read_text())[0]
+
+
+def healthy(stage: Stage, files: Files, version: str) -> None:
+    """Wait for the healthy tag that the app pushes."""
+    prefix = f"refs/tags/healthy/{files.environment}/{files.model}/{version}-"
+
+    def tag() -> str | None:
+        return git.git(stage.origin, "for-each-ref", "--format=%(refname:short)", prefix + "*") or None
+
+    found = stage.wait(f"{files.who} {version} becomes healthy", tag, 240)
+    git.git(stage.clone, "fetch", "--quiet", "--tags", "origin")
+    stage.say(f"    tag [bold]{found}[/]")
+
+
+def denied(stage: Stage, delivery: str) -> str | None:
+    """The cause, once origin's main denies `delivery` in production and holds another one."""
+    causes = [d.cause for d in history.denied_at(stage.origin, PRODUCTION, "main") if d.delivery == delivery]
+    held = git.show(stage.origin, "main", PRODUCTION.rendered)
+    return causes[0] if causes and held and render.delivered(held)[0] != delivery else None
+
+
+def serving(story: Story, version: str) -> bool | None:
+    """True once the last fifty gRPC answers of production all came from `version`."""
+    recent = [one.number for one in traffic.answers(story.log, since=time.time() - 2) if one.number is not None]
+    return True if len(recent) >= 50 and set(recent[-50:]) == {release.number(version)} else None
+
+
+def show_canary(story: Story, version: str) -> None:
+    """What production's canary of a version went through: weights and verdicts."""
+    events = story.stage.folder / "production" / "events.jsonl"
+    for line in events.read_text().splitlines():
+        event: dict[str, Any] = json.loads(line)
+        if event["event"] in ("weights", "verdict", "aborted", "completed") and event.get("version") == version:
+            story.stage.say(f"    {event['event']}: {event['message']}")
+
+
+def answered_version(story: Story, files: Files) -> int:
+    """TensorFlow Serving's number of the version that answers gRPC through an environment's Envoy."""
+    host, port = story.state(files.environment)["gateway"]
+    names = project.load(story.stage.clone).environment(files.environment).hostnames(files.model)
+    return golden.version(f"{host}:{port}", names["grpc"], files.model)
+
+
+def serving_folders(story: Story, files: Files) -> list[Path]:
+    """The artifact folder of each ready pod of the delivery that production or staging serves."""
+    state = story.state(files.environment)
+    pods = [pod for pod in state["pods"] if pod["ready"] and pod["hash"] == state["stable"]]
+    if not pods:
+        raise Problem(f"demo: {files.who} has no ready pod, expected some")
+    return [Path(folder) for pod in pods for folder in pod["artifacts"]]

@@ -1,0 +1,136 @@
+"""Judge candidates: run every gate on each, print one table and, for what blocks, the remedy."""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fledge import contract, evidence, limits
+from fledge.evidence import Check, Evidence, Verdict
+from fledge.problems import Problem, reported
+
+ROOT = Path(__file__).resolve().parent.parent
+GATES = ROOT / "tests" / "gates"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What one run judges. `champion` None is a first release; no `rows` means the months that params.yaml names."""
+
+    model_dir: Path
+    candidate: Path
+    champion: Path | None = None
+    rows: tuple[Path, ...] = ()
+    evidence: Path | None = None  # where to keep it
+
+
+@reported
+def main(argv: Sequence[str] | None = None) -> int:
+    options = _options(argv)
+    pairs = _named(options) if options.candidate else changed(options)
+    found = [judge(pair) for pair in pairs]
+    for one in found:
+        print(evidence.table(one), end="\n\n")
+    return int(any(one.verdict is not Verdict.PASS for one in found))
+
+
+def changed(options: argparse.Namespace) -> list[Pair]:
+    """The candidates of the current branch."""
+    raise Problem("gates: no candidate named, expected --candidate DIR")
+
+
+def judge(pair: Pair) -> Evidence:
+    """Run the gates in a process of their own and read their evidence. Raises Problem for what no gate can judge."""
+    _check(pair)
+    with tempfile.TemporaryDirectory() as scratch:
+        file = pair.evidence or Path(scratch) / "evidence.json"
+        file.unlink(missing_ok=True)  # what an earlier run left must not speak for this one
+        done = subprocess.run(_command(pair, file), env=_environment(), capture_output=True, text=True)
+        if not file.is_file():
+            said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-1]
+            raise Problem(
+                f"gates: pytest ended with {done.returncode} and said {said!r}, expected evidence (tests/gates)"
+            )
+        return _complete(evidence.from_json(file.read_text(), str(file)), done.returncode)
+
+
+def _complete(found: Evidence, exit_code: int) -> Evidence:
+    """A gate that made no check, or a run that failed where every check passed, blocks."""
+    absent = sorted(
+        {file.stem.removeprefix("test_") for file in GATES.glob("test_*.py")} - {c.gate for c in found.checks}
+    )
+    faults = [Check(gate, "run", Verdict.BLOCK, "made no check, expected at least one") for gate in absent]
+    if exit_code and not faults and found.verdict is Verdict.PASS:
+        faults = [Check("gates", "run", Verdict.BLOCK, f"pytest ended with {exit_code}, expected 0")]
+    return replace(found, checks=[*found.checks, *faults])
+
+
+def rows(pair: Pair) -> list[Path]:
+    """The files of held-out rows: those named, else the months of `gates.rows` in data/<model>/."""
+    if pair.rows:
+        return list(pair.rows)
+    named = limits.load(pair.model_dir / "params.yaml")
+    return [Path("data") / pair.model_dir.name / f"{month}.parquet" for month in named.rows]
+
+
+def _command(pair: Pair, file: Path) -> list[str | Path]:
+    pytest: list[str | Path] = [sys.executable, "-m", "pytest", GATES, "--quiet", "-p", "no:cacheprovider"]
+    # Nothing of the owner's own pytest settings or fixtures.
+    pytest += ["-o", "addopts=", "--rootdir", ROOT, "--confcutdir", GATES]
+    pytest += ["--model-dir", pair.model_dir, "--candidate", pair.candidate, "--champion", pair.champion or "none"]
+    for path in rows(pair):
+        pytest += ["--rows", path]
+    return [*pytest, "--evidence", file]
+
+
+def _environment() -> dict[str, str]:
+    # Compiled modules are kept, or every run compiles TensorFlow anew.
+    kept = {key: value for key, value in os.environ.items() if key not in ("PYTHONDONTWRITEBYTECODE", "PYTEST_ADDOPTS")}
+    path = os.pathsep.join([str(ROOT), *filter(None, [kept.get("PYTHONPATH")])])
+    return kept | {"PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def _check(pair: Pair) -> None:
+    for who, path in (("candidate", pair.candidate), ("champion", pair.champion)):
+        if path and not (path / "saved_model.pb").is_file():
+            raise Problem(f"{who}: no saved_model.pb in {path}, expected a SavedModel folder (--{who})")
+    limits.load(pair.model_dir / "params.yaml")
+    contract.load(pair.model_dir / "contract.yaml")
+    for path in rows(pair):
+        if not path.is_file():
+            raise Problem(
+                f"rows: {path} is not there, expected a Parquet file ({pair.model_dir}/params.yaml: gates.rows)"
+            )
+
+
+def _named(options: argparse.Namespace) -> list[Pair]:
+    model_dir = Path("models") / str(options.model)
+    if not options.model or not model_dir.is_dir():
+        known = ", ".join(sorted(path.name for path in Path("models").glob("*") if path.is_dir())) or "none at all"
+        raise Problem(f"{options.model}: no such model, expected one of {known} (--model)")
+    if not options.champion:
+        raise Problem("gates: no champion named, expected --champion DIR, or --champion none for a first release")
+    champion = None if options.champion == "none" else Path(options.champion)
+    return [Pair(model_dir, options.candidate, champion, tuple(options.rows), options.evidence)]
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="gates", description=__doc__)
+    parser.add_argument("--model", help="a folder under models/")
+    parser.add_argument(
+        "--candidate", type=Path, metavar="DIR", help="SavedModel; else what the current branch changes"
+    )
+    parser.add_argument("--champion", metavar="DIR|none", help="SavedModel to compare with; none: a first release")
+    parser.add_argument(
+        "--rows", type=Path, nargs="+", default=[], metavar="FILE", help="else gates.rows of params.yaml"
+    )
+    parser.add_argument("--evidence", type=Path, metavar="OUT", help="keep the evidence as JSON")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
