@@ -1,0 +1,1 @@
+"""A rendered environment running on this machine, written against Kubernetes objects."""

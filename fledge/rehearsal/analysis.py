@@ -1,0 +1,123 @@
+"""AnalysisRuns with Argo Rollouts' meaning of limits (delivery notes, "AnalysisRun semantics")."""
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from fledge.problems import Problem
+from fledge.rollout.records import Outcome
+
+ERROR_RETRY = 10.0  # seconds; Argo Rollouts' pause after an error of a metric without an interval
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One look of one metric: how it ended, what was seen, and why."""
+
+    outcome: Outcome
+    value: Any = None
+    message: str = ""
+
+
+Measure = Callable[[Mapping[str, Any]], Awaitable[Measurement]]
+Report = Callable[[str, Measurement], None]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The counts of a metric so far."""
+
+    successful: int = 0
+    failed: int = 0
+    inconclusive: int = 0
+    successes_in_a_row: int = 0
+    errors_in_a_row: int = 0
+
+    def after(self, outcome: Outcome) -> "Tally":
+        return replace(
+            self,
+            successful=self.successful + (outcome == "Successful"),
+            failed=self.failed + (outcome == "Failed"),
+            inconclusive=self.inconclusive + (outcome == "Inconclusive"),
+            successes_in_a_row=self.successes_in_a_row + 1 if outcome == "Successful" else 0,
+            errors_in_a_row=self.errors_in_a_row + 1 if outcome == "Error" else 0,
+        )
+
+
+def assessed(metric: Mapping[str, Any], tally: Tally) -> tuple[Outcome, str] | None:
+    """Return how a metric ended and why, None while it goes on. Errors do not count towards `count`."""
+    limits: list[tuple[Outcome, str, int, str, int]] = [
+        ("Failed", "failed", tally.failed, "failureLimit", 0),
+        ("Inconclusive", "inconclusive", tally.inconclusive, "inconclusiveLimit", 0),
+        ("Error", "consecutiveErrors", tally.errors_in_a_row, "consecutiveErrorLimit", 4),
+    ]
+    for outcome, what, found, key, default in limits:
+        limit = int(metric.get(key, default))
+        if found > limit:
+            return outcome, f"{what} ({found}) > {key} ({limit})"
+    wanted = int(metric.get("consecutiveSuccessLimit", 0))
+    if 0 < wanted <= tally.successes_in_a_row:
+        return "Successful", f"consecutiveSuccessLimit ({wanted}) reached"
+    count = metric.get("count", None if "interval" in metric else 1)
+    if count is not None and tally.successful + tally.failed + tally.inconclusive >= int(count):
+        return ("Inconclusive" if wanted else "Successful"), f"count ({count}) reached"
+    return None
+
+
+def seconds(duration: str) -> float:
+    """Read a Go duration such as `10s` or `1m30s`. Raises Problem for anything else."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", duration)
+    if not parts or "".join(number + unit for number, unit in parts) != duration:
+        raise Problem(f"analysis: found duration {duration!r}, expected one like 10s or 1m30s (AnalysisTemplate)")
+    return sum(float(number) * SECONDS[unit] for number, unit in parts)
+
+
+def metrics(template: Mapping[str, Any], args: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return a template's metrics with `{{args.x}}` filled in. Raises Problem for an argument without a value."""
+    name = template["metadata"]["name"]
+    known = {arg["name"]: args.get(arg["name"], arg.get("value")) for arg in template["spec"].get("args", ())}
+
+    def value(match: re.Match[str]) -> str:
+        if known.get(match[1]) is None:
+            raise Problem(f"{name}: argument {match[1]} has no value, expected one (AnalysisTemplate: spec.args)")
+        return json.dumps(str(known[match[1]]))[1:-1]
+
+    text = json.dumps(template["spec"]["metrics"])
+    return cast("list[dict[str, Any]]", json.loads(re.sub(r"\{\{\s*args\.([\w-]+)\s*\}\}", value, text)))
+
+
+async def run(metrics: Iterable[Mapping[str, Any]], measure: Measure, report: Report) -> tuple[Outcome, str]:
+    """Run all metrics side by side; the first that is not Successful ends the run at once with its outcome."""
+    tasks = [asyncio.create_task(_follow(metric, measure, report)) for metric in metrics]
+    try:
+        for finished in asyncio.as_completed(tasks):
+            outcome, message = await finished
+            if outcome != "Successful":
+                return outcome, message
+        return "Successful", ""
+    except Problem as problem:
+        return "Error", str(problem)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _follow(metric: Mapping[str, Any], measure: Measure, report: Report) -> tuple[Outcome, str]:
+    """Measure again and again until the metric is assessed."""
+    interval = seconds(metric["interval"]) if "interval" in metric else ERROR_RETRY
+    await asyncio.sleep(seconds(metric.get("initialDelay", "0s")))
+    tally = Tally()
+    while True:
+        measurement = await measure(metric)
+        report(metric["name"], measurement)
+        tally = tally.after(measurement.outcome)
+        ended = assessed(metric, tally)
+        if ended:
+            because = f": {measurement.message}" if measurement.message else ""
+            return ended[0], f'Metric "{metric["name"]}" assessed {ended[0]} due to {ended[1]}{because}'
+        await asyncio.sleep(interval)

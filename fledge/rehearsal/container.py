@@ -1,0 +1,112 @@
+"""One container: started, probed, ended."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fledge.problems import Problem
+from fledge.rehearsal import process
+from fledge.rehearsal.probes import Probe, outcomes, probe
+from fledge.rehearsal.rewrite import Place, command
+
+Ready = Callable[[bool], None]
+SHORTEST_GRACE = 2.0  # what a kubelet leaves a container whose preStop used up the grace period (Kubernetes' docs)
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container as this machine runs it; `pre_stop` and `grace` in seconds."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    log: Path
+    probes: Mapping[str, Probe]
+    pre_stop: float
+    grace: float
+
+
+def prepare(spec: Mapping[str, Any], place: Place, grace: float, log: Path, share: float | None = None) -> Container:
+    """Return the container that `spec` of a pod means here. Raises Problem for what the rehearsal cannot run."""
+    named = {port.get("name"): place.ports[port["containerPort"]] for port in spec.get("ports", ())}
+    return Container(
+        name=spec["name"],
+        argv=tuple(command(place, spec, share)),
+        env={entry["name"]: entry.get("value", "") for entry in spec.get("env", ())},
+        log=log,
+        probes={
+            kind: probe(spec[f"{kind}Probe"], lambda port: named[port] if port in named else place.ports[int(port)])
+            for kind in ("startup", "readiness", "liveness")
+            if f"{kind}Probe" in spec
+        },
+        pre_stop=_pre_stop(spec),
+        grace=grace,
+    )
+
+
+async def run(container: Container, ending: asyncio.Event, ready: Ready) -> int:
+    """Run the container once and return its exit code (a signal's number negative).
+
+    It is terminated when `ending` is set, when its startup probe gives up or its liveness probe fails.
+    """
+    child = await process.start(container.argv, container.log, container.env)
+    waits = [asyncio.create_task(wait) for wait in (child.wait(), ending.wait(), _unhealthy(container, ready))]
+    try:
+        done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in done:
+            wait.result()
+        ready(False)
+        if child.returncode is None:
+            await _terminate(container, child)
+        return await child.wait()
+    finally:
+        for wait in waits:
+            wait.cancel()
+        process.kill(child)
+        await child.wait()
+
+
+async def _unhealthy(container: Container, ready: Ready) -> None:
+    """Return when a probe says that the container must be restarted."""
+    if "startup" in container.probes:
+        async for started in outcomes(container.probes["startup"]):
+            if not started:
+                return
+            break
+    if "readiness" not in container.probes:
+        ready(True)
+    readiness = asyncio.create_task(_readiness(container, ready))
+    try:
+        await _liveness(container)
+    finally:
+        readiness.cancel()
+
+
+async def _readiness(container: Container, ready: Ready) -> None:
+    if "readiness" in container.probes:
+        async for answer in outcomes(container.probes["readiness"]):
+            ready(answer)
+
+
+async def _liveness(container: Container) -> None:
+    if "liveness" not in container.probes:
+        await asyncio.Event().wait()
+    async for alive in outcomes(container.probes["liveness"]):
+        if not alive:
+            return
+
+
+async def _terminate(container: Container, child: asyncio.subprocess.Process) -> None:
+    try:
+        await asyncio.wait_for(child.wait(), min(container.pre_stop, container.grace))
+    except TimeoutError:
+        await process.stop(child, max(container.grace - container.pre_stop, SHORTEST_GRACE))
+
+
+def _pre_stop(spec: Mapping[str, Any]) -> float:
+    hook = spec.get("lifecycle", {}).get("preStop", {})
+    if set(hook) - {"sleep"}:
+        raise Problem(f"{spec['name']}: found preStop {', '.join(hook)}, expected sleep (the rehearsal has no other)")
+    return float(hook.get("sleep", {}).get("seconds", 0))

@@ -1,0 +1,72 @@
+"""Argo CD's part: what a branch of a git remote says is applied."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from fledge.git import git
+from fledge.problems import Problem
+
+POLL = 0.2  # seconds
+
+Apply = Callable[[str, Sequence[Mapping[str, Any]], str], None]
+Emit = Callable[[str, Mapping[str, Any]], None]
+
+
+async def follow(remote: str, branch: str, environment: str, mirror: Path, apply: Apply, emit: Emit) -> None:
+    """Apply every file of `manifests/rendered/<environment>/` that a new commit of `branch` changed, for ever.
+
+    `apply` gets the model, the file's objects and the commit. `mirror` is a bare repository of ours.
+    As with an ApplicationSet that may not delete, a file that disappears stays applied.
+    """
+    mirror.mkdir(parents=True, exist_ok=True)
+    await _git(mirror, "init", "--quiet", "--bare")
+    applied: dict[str, str] = {}
+    seen, trouble = "", ""
+    while True:
+        try:
+            head = await _head(mirror, remote, branch)
+            if head != seen:
+                await _git(mirror, "fetch", "--quiet", "--no-tags", remote, f"+refs/heads/{branch}:refs/heads/{branch}")
+                seen = await _git(mirror, "rev-parse", f"refs/heads/{branch}")
+                for path, blob in await _files(mirror, seen, f"manifests/rendered/{environment}/"):
+                    if applied.get(path) != blob:
+                        applied[path] = blob
+                        apply(PurePosixPath(path).stem, await _objects(mirror, blob, path), seen)
+            trouble = ""
+        except Problem as problem:
+            if str(problem) != trouble:  # said once, tried again for as long as it lasts
+                trouble = str(problem)
+                emit("problem", {"message": trouble})
+        await asyncio.sleep(POLL)
+
+
+async def _head(mirror: Path, remote: str, branch: str) -> str:
+    lines = await _git(mirror, "ls-remote", remote, f"refs/heads/{branch}")
+    if not lines:
+        raise Problem(f"delivery: found no branch {branch}, expected one in {remote} (--branch)")
+    return lines.split()[0]
+
+
+async def _files(mirror: Path, commit: str, folder: str) -> list[tuple[str, str]]:
+    """Return (path, blob) of the YAML files directly below `folder`."""
+    lines = (await _git(mirror, "ls-tree", commit, folder)).splitlines()
+    return [
+        (path, meta.split()[2]) for meta, _, path in (line.partition("\t") for line in lines) if path.endswith(".yaml")
+    ]
+
+
+async def _objects(mirror: Path, blob: str, path: str) -> list[Mapping[str, Any]]:
+    text = await _git(mirror, "cat-file", "blob", blob)
+    try:
+        return [document for document in YAML(typ="safe").load_all(text) if document]
+    except YAMLError as error:
+        raise Problem(f"{path}: {' '.join(str(error).split())}, expected YAML") from None
+
+
+async def _git(root: Path, *words: str) -> str:
+    return await asyncio.to_thread(git, root, *words)
