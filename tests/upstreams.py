@@ -5,13 +5,14 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import grpc
 from aiohttp import web
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
+METADATA = "/tensorflow.serving.PredictionService/GetModelMetadata"
 HOSTS = {"rest": "m.example.com", "grpc": "grpc.m.example.com"}
 
 
@@ -30,10 +31,12 @@ def route(kind: str, weights: tuple[int, int], namespace: str = "production") ->
 
 
 def routes(stable: int, canary: int) -> list[dict[str, Any]]:
+    """The HTTPRoute and the GRPCRoute of model `m`."""
     return [route(kind, (stable, canary)) for kind in ("HTTPRoute", "GRPCRoute")]
 
 
 def service(name: str, namespace: str = "production") -> dict[str, Any]:
+    """A Service with the two ports of a model."""
     ports = [
         {"name": "grpc", "port": 8500, "targetPort": "grpc", "appProtocol": "kubernetes.io/h2c"},
         {"name": "rest", "port": 8501, "targetPort": "rest"},
@@ -60,13 +63,14 @@ class Pod:
     name: str
     delay: float = 0.0
     pre_stop: float = 0.0
+    fails: str = ""
     rest: int = 0
     grpc: int = 0
 
-    async def __aenter__(self) -> "Pod":
+    async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._rest)
-        self._runner = web.AppRunner(app, shutdown_timeout=5)
+        self._runner = web.AppRunner(app, shutdown_timeout=1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         self.rest = self._runner.addresses[0][1]
@@ -83,11 +87,11 @@ class Pod:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None):
         # preStop: gRPC's server cancels requests that it has not yet read when it is told to stop.
         await asyncio.sleep(0 if kind else self.pre_stop)
-        await self._grpc.stop(grace=0 if kind else 5)
+        await self._grpc.stop(grace=0 if kind else 1)
         await self._runner.cleanup()
 
     async def _rest(self, request: web.Request) -> web.StreamResponse:
-        how = await request.text()
+        how = await request.text() or self.fails
         await asyncio.sleep(30 if how == "hang" else self.delay)
         if how == "reset":
             assert request.transport
@@ -96,7 +100,7 @@ class Pod:
         return web.Response(status=status, text=self.name)
 
     async def _call(self, request: bytes, context: Any) -> bytes:
-        how = request.decode()
+        how = request.decode() or self.fails
         await asyncio.sleep(30 if how == "hang" else self.delay)
         if how in grpc.StatusCode.__members__:
             await context.abort(grpc.StatusCode[how], how)
@@ -110,7 +114,7 @@ class Client:
     address: tuple[str, int]
     answers: Counter[str] = field(default_factory=Counter)
 
-    async def __aenter__(self) -> "Client":
+    async def __aenter__(self) -> Self:
         self.session = aiohttp.ClientSession(base_url="http://{}:{}".format(*self.address))
         authority = ("grpc.default_authority", HOSTS["grpc"])
         self.channel = grpc.aio.insecure_channel("{}:{}".format(*self.address), options=[authority])
@@ -120,18 +124,21 @@ class Client:
         await self.session.close()
         await self.channel.close()
 
-    async def rest(self, how: str = "", path: str = "/v1/models/m:predict", method: str = "POST") -> str:
+    async def rest(
+        self, how: str = "", path: str = "/v1/models/m:predict", method: str = "POST", timeout: float = 20
+    ) -> str:
         """The name of the pod that answered, or the failure's status."""
-        headers = {"Host": HOSTS["rest"]}
+        headers, limit = {"Host": HOSTS["rest"]}, aiohttp.ClientTimeout(total=timeout)
         try:
-            async with self.session.request(method, path, data=how, headers=headers) as answer:
+            async with self.session.request(method, path, data=how, headers=headers, timeout=limit) as answer:
                 found = await answer.text() if answer.ok else str(answer.status)
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, TimeoutError) as error:
             found = type(error).__name__
         self.answers[found] += 1
         return found
 
     async def grpc(self, how: str = "", method: str = PREDICT, timeout: float = 10) -> str:
+        """The name of the pod that answered, or the failure's status."""
         try:
             found = (await self.channel.unary_unary(method)(how.encode(), timeout=timeout)).decode()
         except grpc.aio.AioRpcError as error:

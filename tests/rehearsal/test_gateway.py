@@ -103,7 +103,7 @@ def test_shared_hostname_is_refused() -> None:
     """An HTTPRoute and a GRPCRoute with one hostname are a Problem, for a listener would take only one of them."""
     both = routes(100, 0)
     both[1]["spec"]["hostnames"] = both[0]["spec"]["hostnames"]
-    with pytest.raises(Problem, match="m.example.com is on an HTTPRoute and on a GRPCRoute"):
+    with pytest.raises(Problem, match=r"m\.example\.com is on an HTTPRoute and on a GRPCRoute"):
         resources(both, SERVICES, {})
 
 
@@ -216,7 +216,7 @@ def test_refused_configuration_keeps_the_old_one(tmp_path: Path) -> None:
             await gateway.apply(routes(100, 0), SERVICES, endpoints(stable=stable))
             broken = routes(100, 0)
             broken[0]["spec"]["rules"][0]["matches"] = [{"path": {"type": "RegularExpression", "value": "("}}]
-            with pytest.raises(Problem, match="Envoy refused the configuration.*missing"):
+            with pytest.raises(Problem, match=r"Envoy refused the configuration.*missing"):
                 await gateway.apply(broken, SERVICES, endpoints(stable=stable))
             assert await client.rest() == "stable"
             await gateway.apply(routes(100, 0), SERVICES, {})
