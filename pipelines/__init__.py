@@ -1,0 +1,1 @@
+"""What DVC and the schedule run, the same for every model."""

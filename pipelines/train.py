@@ -1,0 +1,152 @@
+"""The stage `train@<model>`: fit, export, measure, log. The same inputs give the same artifact, byte for byte.
+
+That holds for a fresh process (a DVC stage is one) on one kind of CPU. A model's folder gives `model.py` with
+`build(params, rows) -> (preprocessing, network)`; its docstring in models/delays says the rest.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from fledge import contract as contracts
+from fledge import limits
+from fledge.contract import Contract
+from fledge.hashing import dvc_directory
+from fledge.problems import Problem, reported
+from fledge.project import read_yaml, validated
+
+# What TensorFlow writes into the graph (threads) or what changes the last bits of a sum (kernels) is a constant.
+THREADS = 2
+ENVIRONMENT = {
+    "CUDA_VISIBLE_DEVICES": "",
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+HOLDOUT = "holdout"  # a column that marks rows which no training sees
+
+
+class Recipe(BaseModel):
+    """What this stage reads of `train:`; the rest is the model's own."""
+
+    model_config = ConfigDict(extra="allow")
+    seed: int
+    months: Annotated[list[str], Field(min_length=1)]
+    evaluate: Annotated[list[str], Field(min_length=1)]
+
+
+class Params(BaseModel):
+    train: Recipe
+
+
+@reported
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train the model that `--model` names into models/<model>/saved_model, its figures into metrics.json."""
+    parser = argparse.ArgumentParser(description="Train a model: the DVC stage train@<model>.")
+    parser.add_argument("--model", required=True)
+    model = parser.parse_args(argv).model
+    started = time.monotonic()
+    folder = Path("models") / model
+    contract, label = contracts.load(folder / "contract.yaml"), limits.load(folder / "params.yaml").label
+    params = recipe(folder / "params.yaml")
+    training, evaluation = read(model, params["months"]), read(model, params["evaluate"])
+    say(model, f"{len(training):,} rows to train on, {len(evaluation):,} to measure with")
+
+    prepare(params["seed"])
+    preprocessing, core = importlib.import_module(f"models.{model}.model").build(params, training)
+    say(model, "fitted")
+    from pipelines.export import export  # TensorFlow's threads must be set before it is used
+
+    artifact = folder / "saved_model"
+    export(artifact, contract, preprocessing, core, folder / "requests.jsonl")
+    digest = dvc_directory(artifact)[0]
+    found = metrics(contract, labels(evaluation[label], contract), answers(artifact, contract, evaluation))
+    (folder / "metrics.json").write_text(json.dumps(found, indent=2) + "\n")
+    say(model, f"{artifact} is {digest}; " + ", ".join(f"{name} {value:.5g}" for name, value in found.items()))
+    log(model, params, found | {"seconds": time.monotonic() - started}, digest)
+    return 0
+
+
+def recipe(file: Path) -> dict[str, Any]:
+    """`train:` of params.yaml. Raises Problem naming what is missing or wrong of the keys that every model has."""
+    return validated(Params, read_yaml(file), str(file)).train.model_dump()
+
+
+def read(model: str, months: Sequence[str]) -> pd.DataFrame:
+    """The rows of `months` that are not held out. Raises Problem with a line for each month that is not there."""
+    files = [Path("data") / model / f"{month}.parquet" for month in months]
+    if absent := [file for file in files if not file.is_file()]:
+        where = f"(models/{model}/params.yaml: train.months, train.evaluate; make data)"
+        raise Problem(*(f"{model}: {file} is not there, expected its rows {where}" for file in absent))
+    rows = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+    return rows[~rows[HOLDOUT]].reset_index(drop=True) if HOLDOUT in rows else rows
+
+
+def prepare(seed: int) -> None:
+    """Make TensorFlow repeat itself. Only a process that has not used it yet can."""
+    os.environ.update(ENVIRONMENT)
+    import keras
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(THREADS)
+    tf.config.threading.set_inter_op_parallelism_threads(THREADS)
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(seed)
+
+
+def answers(artifact: Path, contract: Contract, rows: pd.DataFrame) -> np.ndarray:
+    """What the exported model answers to `rows`: its one output, (n,) or (n, classes)."""
+    import tensorflow as tf
+
+    inputs = contract.arrays({name: rows[name].to_numpy() for name in contract.inputs})
+    serve = tf.saved_model.load(str(artifact)).signatures[contract.signature]
+    (answer,) = serve(**{name: tf.constant(values) for name, values in inputs.items()}).values()
+    values: np.ndarray = answer.numpy()
+    return values
+
+
+def labels(column: pd.Series, contract: Contract) -> np.ndarray:
+    """The label as an index into the contract's classes; the column holds that or their names."""
+    return np.array([contract.classes.index(v) if isinstance(v, str) else int(v) for v in column])
+
+
+def metrics(contract: Contract, label: np.ndarray, answer: np.ndarray) -> dict[str, float]:
+    """Area under the ROC curve (one class against the rest, averaged, if there are more than two) and log-loss in nats."""
+    from sklearn.metrics import log_loss, roc_auc_score
+
+    classes = range(len(contract.classes))
+    auc = roc_auc_score(label, answer, multi_class="ovr", labels=classes)
+    return {"auc": float(auc), "log_loss": float(log_loss(label, answer, labels=classes)), "rows": len(label)}
+
+
+def log(model: str, params: Mapping[str, Any], found: Mapping[str, float], digest: str) -> None:
+    """Add the run to MLflow: in the clone, or where MLFLOW_TRACKING_URI says."""
+    import mlflow
+
+    mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///.fledge/mlflow.db"))
+    if mlflow.get_experiment_by_name(model) is None:
+        mlflow.create_experiment(model, artifact_location=Path(".fledge/mlruns").resolve().as_uri())
+    mlflow.set_experiment(model)
+    with mlflow.start_run():
+        mlflow.log_params(dict(params))
+        mlflow.log_metrics(dict(found))
+        mlflow.set_tag("artifact", digest)
+    say(model, "logged to MLflow")
+
+
+def say(model: str, what: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {model}: {what}", flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
