@@ -3,7 +3,9 @@
 import asyncio
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -58,12 +60,16 @@ def endpoints(**pods: "Pod | None") -> dict[tuple[str, str, str], list[tuple[str
 
 @dataclass
 class Pod:
-    """Answers with its name after `delay` seconds, or as the request's body says: a status, `hang`, `reset`."""
+    """Answers with its name after `delay` seconds, or as the request's body says: a status, `hang`, `reset`.
+
+    With `model`, a function of method (`REST`, `Predict`, …) and body, it answers what that returns.
+    """
 
     name: str
     delay: float = 0.0
     pre_stop: float = 0.0
     fails: str = ""
+    model: Callable[[str, bytes], bytes] | None = None
     rest: int = 0
     grpc: int = 0
 
@@ -75,8 +81,10 @@ class Pod:
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         self.rest = self._runner.addresses[0][1]
         self._grpc = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-        handler = grpc.unary_unary_rpc_method_handler(self._call)
-        methods = {"Predict": handler, "GetModelMetadata": handler}
+        methods = {
+            method: grpc.unary_unary_rpc_method_handler(partial(self._call, method))
+            for method in ("Predict", "GetModelMetadata")
+        }
         self._grpc.add_generic_rpc_handlers(
             [grpc.method_handlers_generic_handler("tensorflow.serving.PredictionService", methods)]
         )
@@ -91,6 +99,8 @@ class Pod:
         await self._runner.cleanup()
 
     async def _rest(self, request: web.Request) -> web.StreamResponse:
+        if self.model:
+            return web.Response(body=self.model("REST", await request.read()))
         how = await request.text() or self.fails
         await asyncio.sleep(30 if how == "hang" else self.delay)
         if how == "reset":
@@ -99,7 +109,9 @@ class Pod:
         status = int(how) if re.fullmatch(r"\d{3}", how) else 200
         return web.Response(status=status, text=self.name)
 
-    async def _call(self, request: bytes, context: Any) -> bytes:
+    async def _call(self, method: str, request: bytes, context: Any) -> bytes:
+        if self.model:
+            return self.model(method, request)
         how = request.decode() or self.fails
         await asyncio.sleep(30 if how == "hang" else self.delay)
         if how in grpc.StatusCode.__members__:
