@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -76,9 +76,10 @@ def seconds(duration: str) -> float:
     return sum(float(number) * SECONDS[unit] for number, unit in parts)
 
 
-def metrics(template: Mapping[str, Any], args: Mapping[str, str]) -> list[dict[str, Any]]:
+def metrics(name: str, template: Mapping[str, Any] | None, args: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return a template's metrics with `{{args.x}}` filled in. Raises Problem for an argument without a value."""
-    name = template["metadata"]["name"]
+    if template is None:
+        raise Problem(f"{name}: found no such AnalysisTemplate, expected one (Rollout: steps.analysis.templates)")
     known = {arg["name"]: args.get(arg["name"], arg.get("value")) for arg in template["spec"].get("args", ())}
 
     def value(match: re.Match[str]) -> str:
@@ -90,10 +91,18 @@ def metrics(template: Mapping[str, Any], args: Mapping[str, str]) -> list[dict[s
     return cast("list[dict[str, Any]]", json.loads(re.sub(r"\{\{\s*args\.([\w-]+)\s*\}\}", value, text)))
 
 
-async def run(metrics: Iterable[Mapping[str, Any]], measure: Measure, report: Report) -> tuple[Outcome, str]:
-    """Run all metrics side by side; the first that is not Successful ends the run at once with its outcome."""
-    tasks = [asyncio.create_task(_follow(metric, measure, report)) for metric in metrics]
+async def run(
+    templates: Mapping[str, Mapping[str, Any] | None], args: Mapping[str, str], measure: Measure, report: Report
+) -> tuple[Outcome, str]:
+    """Run all metrics of the templates side by side; return the outcome and why.
+
+    The first metric that is not Successful ends the run at once with its outcome. A template that is missing (None)
+    or that cannot be evaluated is an Error. `report` gets a metric's name and measurement each time.
+    """
+    tasks = []
     try:
+        found = [metric for name, template in templates.items() for metric in metrics(name, template, args)]
+        tasks = [asyncio.create_task(_follow(metric, measure, report)) for metric in found]
         for finished in asyncio.as_completed(tasks):
             outcome, message = await finished
             if outcome != "Successful":

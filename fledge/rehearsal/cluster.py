@@ -4,16 +4,26 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from fledge.problems import Problem
 from fledge.rehearsal import analysis, measure
 from fledge.rehearsal.analysis import Measurement
+from fledge.rehearsal.model import Model, by_key
 from fledge.rehearsal.node import FAULT, Node, Pod
 from fledge.rehearsal.objects import HASH, Endpoints, Object, endpoints, pod_of, selecting, template_hash, weighted
-from fledge.rollout import Analysed, Applied, Available, Clock, Notify, StartAnalysis, Status, transition
-from fledge.rollout import Event as Change
+from fledge.rollout import (
+    Action,
+    Analysed,
+    Applied,
+    Available,
+    Clock,
+    Event,
+    StartAnalysis,
+    Status,
+    StopAnalysis,
+    transition,
+)
 
 TICK = 0.2  # seconds between looks at the clock while nothing else happens
 
@@ -24,44 +34,19 @@ Faults = Mapping[tuple[str, str], float]
 class Gateway(Protocol):
     """What the cluster needs of the gateway."""
 
-    async def apply(self, routes: Sequence[Object], services: Sequence[Object], endpoints: Endpoints) -> None: ...
-
-
-@dataclass
-class Model:
-    """One Application: its objects by kind and name, and where its Rollout is."""
-
-    name: str
-    objects: Mapping[tuple[str, str], Object]
-    spec: Object | None = None
-    status: Status | None = None
-    templates: dict[str, Object] = field(default_factory=dict)
-    pods: list[Pod] = field(default_factory=list)
-    analyses: dict[int, asyncio.Task[None]] = field(default_factory=dict)
-    completed: int = 0
-
-    @property
-    def rollout(self) -> Object:
-        return next(item for (kind, _), item in self.objects.items() if kind == "Rollout")
-
-    def kinds(self, *kinds: str) -> list[Object]:
-        return [item for (kind, _), item in self.objects.items() if kind in kinds]
-
-    def release(self, digest: str | None) -> dict[str, str]:
-        """What a pod template's labels say: delivery and version."""
-        labels = self.templates.get(digest or "", {}).get("metadata", {}).get("labels", {})
-        return {key: labels.get(f"fledge.dev/{key}", "") for key in ("delivery", "version")}
+    async def apply(self, routes: list[Object], services: list[Object], endpoints: Endpoints) -> None: ...
 
 
 class Cluster:
     """Everything happens one after the other in `run`; whatever else is called only puts a note on its desk.
 
-    `emit` gets what happened, by kind: applied, pod, phase, weights, analysis, verdict, aborted, completed.
+    `emit` gets what happened, by kind: applied, pod, phase, weights, verdict, analysis, aborted, completed, problem.
+    `faults` is the share of predictions that fail, by (model, version).
     """
 
     def __init__(self, gateway: Gateway, emit: Emit, faults: Faults | None = None) -> None:
         self.gateway, self.emit, self.faults = gateway, emit, faults or {}
-        self.node: Node | None = None
+        self.node: Node
         self.models: dict[str, Model] = {}
         self._desk: asyncio.Queue[Callable[[], None]] = asyncio.Queue()
         self._numbers = itertools.count(1)
@@ -76,14 +61,11 @@ class Cluster:
         self._desk.put_nowait(lambda: self._pod(pod))
 
     async def run(self, node: Node) -> None:
-        """Move all Rollouts until cancelled."""
+        """Move all Rollouts, their pods on `node`, until cancelled."""
         self.node = node
         try:
             while True:
                 await self._next()
-                for model in self.models.values():
-                    if model.status:
-                        self._move(model, Clock(_now()))
                 await self._route()
         finally:
             for model in self.models.values():
@@ -91,71 +73,59 @@ class Cluster:
                     task.cancel()
 
     async def _next(self) -> None:
-        """Do what lies on the desk, or nothing if that stays empty for a tick."""
+        """Do what lies on the desk, or nothing if that stays empty for a tick; then look at the clock."""
         with contextlib.suppress(TimeoutError):
             note = await asyncio.wait_for(self._desk.get(), TICK)
             try:
                 note()
             except Problem as problem:
                 self.emit("problem", {"message": str(problem)})
+        for model in self.models.values():
+            if model.status:
+                self._move(model, Clock(_now()))
 
     def _apply(self, name: str, objects: Sequence[Object], commit: str) -> None:
-        known = {(item["kind"], item["metadata"]["name"]): item for item in objects}
-        if sum(kind == "Rollout" for kind, _ in known) != 1:
-            raise Problem(f"{name}: found {', '.join(kind for kind, _ in known) or 'nothing'}, expected one Rollout")
-        model = self.models.setdefault(name, Model(name, known))
-        model.objects = known
+        found = by_key(name, objects)
+        model = self.models.setdefault(name, Model(name, found))
+        model.objects = found
         spec = model.rollout["spec"]
         digest = template_hash(spec["template"])
         model.templates[digest] = spec["template"]
-        self.emit("applied", {"model": name, "commit": commit, "hash": digest, **model.release(digest)})
+        self._say(model, "applied", digest, f"{model.title(digest)} as of {commit[:10]}", commit=commit, hash=digest)
         if spec != model.spec:
             self._move(model, Applied(spec, digest, _now()))
             model.spec = spec
 
     def _pod(self, pod: Pod) -> None:
-        model, digest = self._owner(pod)
-        if model is None:
+        model = next((model for model in self.models.values() if pod in model.pods), None)
+        if model is None:  # a Job's
             return
+        digest = pod.labels[HASH]
+        phase = "Gone" if pod.gone.is_set() else "Terminating" if pod.deleted.is_set() else pod.phase
         if pod.gone.is_set():
             model.pods.remove(pod)
-        phase = "Terminating" if pod.deleted.is_set() else pod.phase
-        state = {"phase": phase, "ready": pod.ready, "restarts": pod.restarts, "reason": pod.reason}
-        if not pod.gone.is_set():
-            self.emit("pod", {"model": model.name, "pod": pod.name, **model.release(digest), **state})
-        self._move(model, Available(digest, sum(p.ready for p in model.pods if p.labels[HASH] == digest), _now()))
+        told = pod.reason or ("ready" if pod.ready else "not ready")
+        self._say(model, "pod", digest, f"{pod.name} {phase}, {told}", pod=pod.name, phase=phase, ready=pod.ready)
+        self._move(model, Available(digest, sum(pod.ready for pod in model.live(digest)), _now()))
 
-    def _owner(self, pod: Pod) -> tuple[Model | None, str]:
-        owner = next((model for model in self.models.values() if pod in model.pods), None)
-        return owner, pod.labels.get(HASH, "")
-
-    def _move(self, model: Model, change: Change) -> None:
+    def _move(self, model: Model, event: Event) -> None:
         before = model.status
-        model.status, actions = transition(model.spec, before, change)
+        model.status, actions = transition(model.spec, before, event)
         if model.status == before and not actions:
             return
-        self._tell(model, before, model.status)
         self._scale(model, model.status)
         for action in actions:
             self._act(model, action)
-
-    def _tell(self, model: Model, before: Status | None, after: Status) -> None:
-        if before is None or before.phase != after.phase or before.message != after.message:
-            self.emit("phase", {"model": model.name, "phase": after.phase, "message": after.message})
-        if before is None or before.weights != after.weights:
-            stable, canary = after.weights
-            self.emit("weights", {"model": model.name, "stable": stable, "canary": canary})
+        self._tell(model, before or Status(), model.status)
 
     def _scale(self, model: Model, status: Status) -> None:
         """Pods follow ReplicaSets; of too many, those that are not ready go first, then the youngest."""
-        assert self.node
         desired = {replicas.hash: replicas.desired for replicas in status.replica_sets}
         for digest in {*desired, *(pod.labels[HASH] for pod in model.pods)}:
-            live = [p for p in model.pods if p.labels[HASH] == digest and not p.deleted.is_set()]
-            wanted = desired.get(digest, 0)
+            live, wanted = model.live(digest), desired.get(digest, 0)
             for _ in range(wanted - len(live)):
                 model.pods.append(self.node.create(self._manifest(model, digest)))
-            for surplus in sorted(live, key=lambda p: not p.ready)[max(wanted, 0) :]:
+            for surplus in sorted(live, key=lambda pod: not pod.ready)[wanted:]:
                 self.node.delete(surplus)
 
     def _manifest(self, model: Model, digest: str) -> Object:
@@ -164,66 +134,66 @@ class Cluster:
         name = f"{model.rollout['metadata']['name']}-{digest}-{next(self._numbers)}"
         return pod_of(model.rollout, model.templates[digest], name, digest, annotations)
 
-    def _act(self, model: Model, action: Any) -> None:
-        assert model.status
+    def _act(self, model: Model, action: Action) -> None:
         if isinstance(action, StartAnalysis):
             model.analyses[action.step] = asyncio.create_task(self._analyse(model, action))
-        elif isinstance(action, Notify):
-            message = {"model": model.name, "hash": action.hash, **model.release(action.hash)}
-            if action.trigger == "on-rollout-aborted":
-                self.emit("aborted", {**message, "reason": model.status.message})
-            else:
-                model.completed += 1
-                self.emit("completed", {**message, "first": model.completed == 1})
-        elif task := model.analyses.pop(action.step, None):
-            task.cancel()
+        elif isinstance(action, StopAnalysis):
+            if task := model.analyses.pop(action.step, None):
+                task.cancel()
+        elif action.trigger == "on-rollout-aborted":
+            self._say(model, "aborted", action.hash, str(model.status and model.status.message))
+        else:
+            model.promoted = action.hash  # told when Healthy: a first delivery is stable before it has pods
+
+    def _tell(self, model: Model, before: Status, after: Status) -> None:
+        if (before.phase, before.message) != (after.phase, after.message):
+            told = f"{after.phase}, {after.message}" if after.message else f"{after.phase}"
+            self._say(model, "phase", after.current, told, phase=after.phase)
+        if before.weights != after.weights:
+            stable, canary = after.weights
+            told = f"stable {stable} %, canary {canary} %"
+            self._say(model, "weights", after.current, told, stable=stable, canary=canary)
+        if model.promoted and model.promoted == after.stable and after.phase == "Healthy":
+            told = f"{model.title(after.stable)} serves everyone"
+            self._say(model, "completed", after.stable, told, first=not model.delivered)
+            model.promoted, model.delivered = None, True
+
+    def _say(self, model: Model, event: str, digest: str | None, message: str, **facts: object) -> None:
+        self.emit(event, {"model": model.name, **model.release(digest), "message": message, **facts})
 
     async def _analyse(self, model: Model, action: StartAnalysis) -> None:
-        namespace = model.rollout["metadata"]["namespace"]
-        node = self.node
-        assert node
-
-        async def look(metric: Mapping[str, Any]) -> Measurement:
-            if "web" in metric["provider"]:
-                return await measure.web(metric, node.names)
-            if "job" in metric["provider"]:
-                return await measure.job(metric, namespace, node)
-            found = ", ".join(metric["provider"])
-            raise Problem(f"{metric['name']}: found provider {found}, expected web or job (AnalysisTemplate)")
+        current, namespace = model.current, model.rollout["metadata"]["namespace"]
 
         def report(metric: str, seen: Measurement) -> None:
-            told = {"model": model.name, "step": action.step, "metric": metric, "outcome": seen.outcome}
-            self.emit("verdict", {**told, "value": seen.value, "message": seen.message})
+            told = f"step {action.step}, {metric}: {seen.outcome}" + (f", {seen.message}" if seen.message else "")
+            self._say(model, "verdict", current, told, metric=metric, outcome=seen.outcome, value=seen.value)
 
-        try:
-            wanted = [model.objects["AnalysisTemplate", name] for name in action.templates]
-            metrics = [metric for template in wanted for metric in analysis.metrics(template, action.args)]
-            outcome, message = await analysis.run(metrics, look, report)
-        except KeyError as missing:
-            outcome, message = "Error", f"{model.name}: no AnalysisTemplate {missing}, expected one (Rollout: steps)"
-        except Problem as problem:
-            outcome, message = "Error", str(problem)
-        self.emit("analysis", {"model": model.name, "step": action.step, "outcome": outcome, "message": message})
+        templates = {name: model.objects.get(("AnalysisTemplate", name)) for name in action.templates}
+        outcome, message = await analysis.run(
+            templates, action.args, lambda metric: measure.measured(metric, namespace, self.node), report
+        )
+        told = f"step {action.step}: {outcome}" + (f", {message}" if message else "")
+        self._say(model, "analysis", current, told, step=action.step, outcome=outcome)
         self._desk.put_nowait(lambda: self._move(model, Analysed(action.step, outcome, message, _now())))
 
     async def _route(self) -> None:
         """Services, routes and endpoints follow every Rollout's status."""
         routes, services = [], []
         for model in self.models.values():
-            canary = model.rollout["spec"]["strategy"]["canary"]
+            canary, status = model.rollout["spec"]["strategy"]["canary"], model.status or Status()
             names = (canary["stableService"], canary["canaryService"])
-            status = model.status or Status()
-            routes += [
-                weighted(r, dict(zip(names, status.weights, strict=True)))
-                for r in model.kinds("HTTPRoute", "GRPCRoute")
-            ]
+            weights = dict(zip(names, status.weights, strict=True))
             selected = dict(zip(names, status.selectors, strict=True))
-            services += [selecting(s, selected.get(s["metadata"]["name"])) for s in model.kinds("Service")]
+            routes += [weighted(route, weights) for route in model.kinds("HTTPRoute", "GRPCRoute")]
+            services += [selecting(service, selected) for service in model.kinds("Service")]
         pods = [pod for model in self.models.values() for pod in model.pods]
         wanted = (routes, services, endpoints(services, pods))
         if wanted != self._routed:
-            await self.gateway.apply(*wanted)
             self._routed = wanted
+            try:
+                await self.gateway.apply(*wanted)
+            except Problem as problem:
+                self.emit("problem", {"message": str(problem)})
 
 
 def _now() -> float:

@@ -10,10 +10,11 @@ from ruamel.yaml.error import YAMLError
 
 from fledge.git import git
 from fledge.problems import Problem
+from fledge.rehearsal.objects import Object
 
 POLL = 0.2  # seconds
 
-Apply = Callable[[str, Sequence[Mapping[str, Any]], str], None]
+Apply = Callable[[str, Sequence[Object], str], None]
 Emit = Callable[[str, Mapping[str, Any]], None]
 
 
@@ -60,7 +61,7 @@ async def _files(mirror: Path, commit: str, folder: str) -> list[tuple[str, str]
     ]
 
 
-async def _objects(mirror: Path, blob: str, path: str) -> list[Mapping[str, Any]]:
+async def _objects(mirror: Path, blob: str, path: str) -> list[Object]:
     text = await _git(mirror, "cat-file", "blob", blob)
     try:
         return [document for document in YAML(typ="safe").load_all(text) if document]

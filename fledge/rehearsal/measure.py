@@ -42,6 +42,16 @@ def judged(metric: Mapping[str, Any], result: Mapping[str, Any]) -> Measurement:
     return Measurement("Inconclusive", result, message)
 
 
+async def measured(metric: Mapping[str, Any], namespace: str, node: Node) -> Measurement:
+    """Measure once, as the metric's provider says. Raises Problem for a provider other than web and job."""
+    if "web" in metric["provider"]:
+        return await web(metric, node.names)
+    if "job" in metric["provider"]:
+        return await job(metric, namespace, node)
+    found = ", ".join(metric["provider"])
+    raise Problem(f"{metric['name']}: found provider {found}, expected web or job (AnalysisTemplate)")
+
+
 async def web(metric: Mapping[str, Any], names: Mapping[str, str]) -> Measurement:
     """GET the metric's URL and judge its JSON answer; anything but 2xx with an object is an Error.
 

@@ -48,11 +48,11 @@ def _weight(ref: Object, weights: Mapping[str, int]) -> dict[str, int]:
     return {"weight": weights[ref["name"]]} if ref["name"] in weights else {}
 
 
-def selecting(service: Object, digest: str | None) -> Object:
-    """Return `service` with its selector narrowed to the pods of one ReplicaSet."""
-    if digest is None:
-        return service
-    return {**service, "spec": {**service["spec"], "selector": {**service["spec"]["selector"], HASH: digest}}}
+def selecting(service: Object, hashes: Mapping[str, str | None]) -> Object:
+    """Return `service` with its selector narrowed to one ReplicaSet's pods, by the hash of its name in `hashes`."""
+    digest = hashes.get(service["metadata"]["name"])
+    narrowed = {**service["spec"].get("selector", {}), **({HASH: digest} if digest else {})}
+    return {**service, "spec": {**service["spec"], "selector": narrowed}}
 
 
 def endpoints(services: Iterable[Object], pods: Sequence[Pod]) -> Endpoints:

@@ -22,8 +22,10 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**inherited, **QUIET, **(extra or {})}
 
 
-async def start(argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> asyncio.subprocess.Process:
-    """Start `argv` in the repository's root, in a session of its own, its output appended to `log`.
+async def start(
+    argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None, cwd: Path = ROOT
+) -> asyncio.subprocess.Process:
+    """Start `argv` in `cwd` (the repository's root), in a session of its own, its output appended to `log`.
 
     The kernel kills it when the calling thread ends, however that ends (prctl(2), PR_SET_PDEATHSIG);
     in its own session it does not see the terminal's Ctrl-C, so that whoever started it ends it in order.
@@ -37,7 +39,7 @@ async def start(argv: Sequence[str], log: Path, env: Mapping[str, str] | None = 
             stdout=output,
             stderr=output,
             env=environment(env),
-            cwd=ROOT,
+            cwd=cwd,
             start_new_session=True,
             preexec_fn=dies_with(os.getpid()),
         )
@@ -61,6 +63,8 @@ def kill(process: asyncio.subprocess.Process) -> None:
 
 
 def dies_with(parent: int) -> Callable[[], None]:
+    """Return a `preexec_fn` that makes the child die with the calling thread of process `parent`."""
+
     def before_exec() -> None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died between fork and prctl

@@ -1,0 +1,63 @@
+"""One model in the cluster: what was applied, and where its Rollout is."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from fledge.problems import Problem
+from fledge.rehearsal.node import Pod
+from fledge.rehearsal.objects import HASH, Object
+from fledge.rollout import Status
+
+Key = tuple[str, str]  # kind and name: all objects of a model are in one namespace
+
+
+@dataclass
+class Model:
+    """`spec` is the Rollout's as last applied, `templates` are by pod-template hash, `analyses` by step.
+
+    `promoted` is a hash that became stable and is not Healthy yet; `delivered` says that one was.
+    """
+
+    name: str
+    objects: dict[Key, Object]
+    spec: Object | None = None
+    status: Status | None = None
+    templates: dict[str, Object] = field(default_factory=dict)
+    pods: list[Pod] = field(default_factory=list)
+    analyses: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    promoted: str | None = None
+    delivered: bool = False
+
+    @property
+    def rollout(self) -> Object:
+        return self.kinds("Rollout")[0]
+
+    @property
+    def current(self) -> str | None:
+        return self.status.current if self.status else None
+
+    def kinds(self, *kinds: str) -> list[Object]:
+        return [item for (kind, _), item in self.objects.items() if kind in kinds]
+
+    def live(self, digest: str) -> list[Pod]:
+        """The pods of a ReplicaSet that are not being deleted."""
+        return [pod for pod in self.pods if pod.labels[HASH] == digest and not pod.deleted.is_set()]
+
+    def release(self, digest: str | None) -> dict[str, str]:
+        """What a pod template's labels say: delivery and version."""
+        labels = self.templates.get(digest or "", {}).get("metadata", {}).get("labels", {})
+        return {key: labels.get(f"fledge.dev/{key}", "") for key in ("delivery", "version")}
+
+    def title(self, digest: str | None) -> str:
+        release = self.release(digest)
+        return f"{release['version']} ({release['delivery']})"
+
+
+def by_key(name: str, objects: Iterable[Object]) -> dict[Key, Object]:
+    """Index a rendered file's objects. Raises Problem unless exactly one is a Rollout."""
+    found = {(item["kind"], item["metadata"]["name"]): item for item in objects}
+    if sum(kind == "Rollout" for kind, _ in found) != 1:
+        kinds = ", ".join(kind for kind, _ in found) or "nothing"
+        raise Problem(f"{name}: found {kinds}, expected exactly one Rollout (manifests/rendered)")
+    return found

@@ -1,0 +1,243 @@
+"""fledge.rehearsal.cluster with rendered manifests, and a node, a gateway and a judge that do as they are told."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from fledge.rehearsal import measure
+from fledge.rehearsal.analysis import Measurement
+from fledge.rehearsal.cluster import Cluster
+from fledge.rehearsal.node import FAULT, Pod
+from fledge.rehearsal.objects import HASH, template_hash
+from fledge.rehearsal.rewrite import Place
+from tests.conftest import Repository
+from tests.rehearsal.waiting import until
+
+Objects = list[dict[str, Any]]
+JUDGE = {"pass": "Successful", "fail": "Failed", "inconclusive": "Inconclusive"}
+
+
+class Stage:
+    """A cluster between a fake node, whose pods are ready at once unless `unready`, and a fake gateway."""
+
+    def __init__(self, faults: Mapping[tuple[str, str], float] | None = None) -> None:
+        self.names: dict[str, str] = {}
+        self.events: list[tuple[str, Mapping[str, Any]]] = []
+        self.pods: list[Pod] = []
+        self.unready = False
+        self.verdict = "inconclusive"
+        self.routed: tuple[Any, Any, Any] = ([], [], {})
+        self.weights: list[tuple[int, int]] = []
+        self.cluster = Cluster(self, lambda event, facts: self.events.append((event, facts)), faults)
+
+    def create(self, manifest: Mapping[str, Any]) -> Pod:
+        port = 20_000 + 2 * len(self.pods)
+        pod = Pod(manifest, Path(), Place({8500: port, 8501: port + 1}), "Running", not self.unready)
+        self.pods.append(pod)
+        self.cluster.changed(pod)
+        return pod
+
+    def delete(self, pod: Pod) -> None:
+        pod.ready = False
+        pod.deleted.set()
+        pod.gone.set()
+        self.cluster.changed(pod)
+
+    def become_ready(self) -> None:
+        for pod in self.pods:
+            pod.ready = True
+            self.cluster.changed(pod)
+
+    async def apply(self, routes: Any, services: Any, endpoints: Any) -> None:
+        self.routed = (routes, services, endpoints)
+        for route in routes:
+            refs = route["spec"]["rules"][0]["backendRefs"]
+            weights = tuple(ref["weight"] for ref in refs)
+            if not self.weights or self.weights[-1] != weights:
+                self.weights.append(weights)
+
+    async def measured(self, metric: Mapping[str, Any], *_: object) -> Measurement:
+        return Measurement(JUDGE[self.verdict], {"verdict": self.verdict}, "so it says")  # type: ignore[arg-type]
+
+    def told(self, event: str) -> list[Mapping[str, Any]]:
+        return [facts for kind, facts in self.events if kind == event]
+
+    def serving(self, service: str) -> set[str]:
+        """The hashes of the pods behind a Service."""
+        ports = {port for _, port in self.routed[2]["production", service, "grpc"]}
+        return {pod.labels[HASH] for pod in self.pods if pod.port("grpc") in ports}
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        running = asyncio.create_task(self.cluster.run(self))  # type: ignore[arg-type]
+        try:
+            yield
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+
+Render = Callable[[str], Objects]
+
+
+@pytest.fixture
+def render(repository: Repository) -> Render:
+    """Render a version for production; the judge is asked every 20 ms, and aborted pods go at once."""
+
+    def rendered(version: str) -> Objects:
+        repository.place(version, "production")
+        text = (repository.root / "manifests/rendered/production/delays.yaml").read_text()
+        objects = list(YAML(typ="safe").load_all(text))
+        for item in objects:
+            if item["kind"] == "AnalysisTemplate":
+                item["spec"]["metrics"][0]["interval"] = "20ms"
+            if item["kind"] == "Rollout":
+                item["spec"]["strategy"]["canary"]["abortScaleDownDelaySeconds"] = 1
+        return objects
+
+    return rendered
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """A stage whose judge answers what the stage's verdict is."""
+    made = Stage()
+    monkeypatch.setattr(measure, "measured", made.measured)
+    return made
+
+
+def digest(objects: Objects) -> str:
+    """The pod-template hash of a rendered Rollout."""
+    return next(template_hash(item["spec"]["template"]) for item in objects if item["kind"] == "Rollout")
+
+
+def test_first_delivery(stage: Stage, render: Render) -> None:
+    """A first delivery has no canary, gets everyone, and is completed only when its pods are ready."""
+    objects = render("1.0.0")
+
+    async def scene() -> None:
+        stage.unready = True
+        async with stage.running():
+            stage.cluster.apply("delays", objects, "c0ffee")
+            await until(lambda: len(stage.pods) == 2)
+            await until(lambda: stage.routed[0])
+            assert not stage.told("completed")
+            assert stage.serving("delays-stable") == set()
+            stage.become_ready()
+            await until(lambda: stage.told("completed"))
+            await until(lambda: stage.serving("delays-stable") == {digest(objects)})
+
+    asyncio.run(scene())
+    (completed,) = stage.told("completed")
+    assert (completed["first"], completed["version"], completed["model"]) == (True, "1.0.0", "delays")
+    assert stage.weights == [(100, 0)]
+    assert not stage.told("verdict")
+
+
+def test_canary_is_promoted(stage: Stage, render: Render) -> None:
+    """A canary goes 5, 25 and then everyone, each time only after the judge passed; the old pods stay for a while."""
+    first, second = render("1.0.0"), render("1.1.0")
+
+    async def scene() -> None:
+        async with stage.running():
+            stage.cluster.apply("delays", first, "c0ffee")
+            await until(lambda: stage.told("completed"))
+            stage.cluster.apply("delays", second, "decaf")
+            await until(lambda: stage.weights[-1] == (95, 5) and len(stage.told("verdict")) > 3)
+            assert stage.serving("delays-stable") == {digest(first)}
+            assert stage.serving("delays-canary") == {digest(second)}
+            stage.verdict = "pass"
+            await until(lambda: len(stage.told("completed")) == 2)
+            await until(lambda: stage.weights[-1] == (100, 0))
+            assert stage.serving("delays-stable") == {digest(second)}
+            assert {pod.labels[HASH] for pod in stage.pods if pod.ready} == {digest(first), digest(second)}
+
+    asyncio.run(scene())
+    assert [weights for weights in stage.weights if weights != (0, 100)] == [(100, 0), (95, 5), (75, 25), (100, 0)]
+    assert (stage.told("completed")[1]["first"], stage.told("completed")[1]["version"]) == (False, "1.1.0")
+    assert not stage.told("aborted")
+
+
+def test_bad_canary_is_aborted(stage: Stage, render: Render) -> None:
+    """When the judge fails, traffic is stable's again, the event names delivery and reason, and the canary's pods go."""
+    first, second = render("1.0.0"), render("1.1.0")
+
+    async def scene() -> None:
+        async with stage.running():
+            stage.cluster.apply("delays", first, "c0ffee")
+            await until(lambda: stage.told("completed"))
+            stage.cluster.apply("delays", second, "decaf")
+            await until(lambda: stage.weights[-1] == (95, 5))
+            stage.verdict = "fail"
+            await until(lambda: stage.told("aborted"))
+            await until(lambda: stage.weights[-1] == (100, 0))
+            await until(lambda: {pod.labels[HASH] for pod in stage.pods if pod.ready} == {digest(first)})
+            stage.cluster.apply("delays", first, "c0ffee")
+            await until(lambda: stage.told("phase")[-1]["phase"] == "Healthy")
+
+    asyncio.run(scene())
+    (aborted,) = stage.told("aborted")
+    labels = next(item["spec"]["template"]["metadata"]["labels"] for item in second if item["kind"] == "Rollout")
+    assert (aborted["version"], aborted["delivery"]) == ("1.1.0", labels["fledge.dev/delivery"])
+    assert "failed (1) > failureLimit (0): so it says" in aborted["message"]
+    assert len(stage.told("completed")) == 1
+
+
+def test_superseded_analysis_is_stopped(stage: Stage, render: Render) -> None:
+    """Going back in the middle of a canary ends its analysis: the judge is not asked any more."""
+    first, second = render("1.0.0"), render("1.1.0")
+
+    async def scene() -> None:
+        async with stage.running():
+            stage.cluster.apply("delays", first, "c0ffee")
+            await until(lambda: stage.told("completed"))
+            stage.cluster.apply("delays", second, "decaf")
+            await until(lambda: stage.told("verdict"))
+            stage.cluster.apply("delays", first, "c0ffee")
+            await until(lambda: stage.told("phase")[-1]["phase"] == "Healthy" and stage.weights[-1] == (100, 0))
+            asked = len(stage.told("verdict"))
+            await asyncio.sleep(0.2)
+            assert len(stage.told("verdict")) == asked
+
+    asyncio.run(scene())
+    assert not stage.told("aborted")
+
+
+def test_fault_switch(render: Render) -> None:
+    """The fault reaches the pods of its version and no other, and stands in no manifest."""
+    first, second = render("1.0.0"), render("1.1.0")
+    stage = Stage({("delays", "1.1.0"): 0.2})
+
+    async def scene() -> None:
+        async with stage.running():
+            stage.cluster.apply("delays", first, "c0ffee")
+            await until(lambda: stage.told("completed"))
+            stage.cluster.apply("delays", second, "decaf")
+            await until(lambda: len(stage.pods) == 4)
+
+    asyncio.run(scene())
+    shares = {pod.labels[HASH]: pod.manifest["metadata"]["annotations"].get(FAULT) for pod in stage.pods}
+    assert shares == {digest(first): None, digest(second): "0.2"}
+    assert FAULT not in str(second)
+
+
+def test_a_broken_file_changes_nothing(stage: Stage, render: Render) -> None:
+    """A file without a Rollout is a problem that is told; what serves goes on serving."""
+    objects = render("1.0.0")
+
+    async def scene() -> None:
+        async with stage.running():
+            stage.cluster.apply("delays", objects, "c0ffee")
+            await until(lambda: stage.told("completed"))
+            stage.cluster.apply("delays", [item for item in objects if item["kind"] != "Rollout"], "decaf")
+            await until(lambda: stage.told("problem"))
+            await until(lambda: stage.serving("delays-stable") == {digest(objects)})
+
+    asyncio.run(scene())
+    assert "expected exactly one Rollout" in stage.told("problem")[0]["message"]
+    assert not any(pod.deleted.is_set() for pod in stage.pods)
