@@ -49,16 +49,27 @@ def judge(pair: Pair) -> Evidence:
     with tempfile.TemporaryDirectory() as scratch:
         file = pair.evidence or Path(scratch) / "evidence.json"
         file.unlink(missing_ok=True)  # what an earlier run left must not speak for this one
-        done = subprocess.run(_command(pair, file), env=_environment(), capture_output=True, text=True)
+        command = [sys.executable, "-m", "pytest", *arguments(pair, file)]
+        done = subprocess.run(command, env=environment(), capture_output=True, text=True)
         if not file.is_file():
             said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-1]
             raise Problem(
                 f"gates: pytest ended with {done.returncode} and said {said!r}, expected evidence (tests/gates)"
             )
-        return _complete(evidence.from_json(file.read_text(), str(file)), done.returncode)
+        return completed(evidence.from_json(file.read_text(), str(file)), done.returncode)
 
 
-def _complete(found: Evidence, exit_code: int) -> Evidence:
+def arguments(pair: Pair, file: Path, gates: Path = GATES) -> list[str]:
+    """pytest's arguments that make `gates` judge a pair and write `file`, free of the owner's pytest settings."""
+    given: list[str | Path] = [gates, "--quiet", "-p", "no:cacheprovider", "-o", "addopts="]
+    given += ["--rootdir", ROOT, "--confcutdir", GATES, "--evidence", file, "--model-dir", pair.model_dir]
+    given += ["--candidate", pair.candidate, "--champion", pair.champion or "none"]
+    for path in rows(pair):
+        given += ["--rows", path]
+    return [str(part) for part in given]
+
+
+def completed(found: Evidence, exit_code: int) -> Evidence:
     """A gate that made no check, or a run that failed where every check passed, blocks."""
     absent = sorted(
         {file.stem.removeprefix("test_") for file in GATES.glob("test_*.py")} - {c.gate for c in found.checks}
@@ -77,17 +88,7 @@ def rows(pair: Pair) -> list[Path]:
     return [Path("data") / pair.model_dir.name / f"{month}.parquet" for month in named.rows]
 
 
-def _command(pair: Pair, file: Path) -> list[str | Path]:
-    pytest: list[str | Path] = [sys.executable, "-m", "pytest", GATES, "--quiet", "-p", "no:cacheprovider"]
-    # Nothing of the owner's own pytest settings or fixtures.
-    pytest += ["-o", "addopts=", "--rootdir", ROOT, "--confcutdir", GATES]
-    pytest += ["--model-dir", pair.model_dir, "--candidate", pair.candidate, "--champion", pair.champion or "none"]
-    for path in rows(pair):
-        pytest += ["--rows", path]
-    return [*pytest, "--evidence", file]
-
-
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     # Compiled modules are kept, or every run compiles TensorFlow anew.
     kept = {key: value for key, value in os.environ.items() if key not in ("PYTHONDONTWRITEBYTECODE", "PYTEST_ADDOPTS")}
     path = os.pathsep.join([str(ROOT), *filter(None, [kept.get("PYTHONPATH")])])

@@ -1,0 +1,54 @@
+"""The limits of a model's gates: `gates:` in its params.yaml, one section per check."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import create_model
+
+from fledge.project import Strict, read_yaml, validated
+
+
+class Limit(Strict):
+    """What every check's section may hold; a check adds its own numbers."""
+
+    inconclusive: Literal["block", "warn"] = "block"
+
+
+Section = TypeVar("Section", bound=Limit)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`task` names the metrics; `label` and `cluster` are columns of the rows, `rows` the months held out."""
+
+    file: str
+    task: Literal["binary", "multiclass"]
+    label: str
+    cluster: str
+    rows: tuple[str, ...]
+    content: Mapping[str, Any]
+
+    def of(self, gate: str, check: str, kind: type[Section]) -> Section:
+        """The section `gates.<gate>.<check>`. Raises Problem naming file and key of what is missing or misspelt."""
+        found: Section = _at(self.content, ("gates", gate, check), kind, self.file)
+        return found
+
+
+def load(path: Path) -> Limits:
+    """Read `gates:` of the params.yaml at `path`. Raises Problem naming file and key."""
+    content, file = read_yaml(path), str(path)
+    task = _at(content, ("gates", "task"), Literal["binary", "multiclass"], file)
+    label, cluster = (_at(content, ("gates", key), str, file) for key in ("label", "cluster"))
+    rows = _at(content, ("gates", "rows"), tuple[str, ...], file)
+    return Limits(file, task, label, cluster, rows, content)
+
+
+def _at(content: Any, keys: tuple[str, ...], kind: Any, file: str) -> Any:
+    # Records around the one that is wanted, so that an error names the whole key.
+    for key in reversed(keys):
+        fields: Any = {key: (kind, ...)}
+        kind = create_model("Section", **fields)
+    return reduce(getattr, keys, validated(kind, content, file))
