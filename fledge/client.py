@@ -86,9 +86,8 @@ class Client:
         return Answer(True, "OK", int(answer.model_spec.version.value), outputs)
 
     async def rest(self, inputs: Inputs, outputs: tuple[str, ...] = (), *, decode: bool = True) -> Answer:
-        """Predict by REST, in columns; `outputs` are the names by which a lone output, sent bare, is told."""
-        # NaN goes bare, as TensorFlow Serving reads it.
-        body = json.dumps({"inputs": {name: _json(values) for name, values in inputs.items()}})
+        """Predict by REST; `outputs` are the signature's names, for a lone output comes without its own."""
+        body = json.dumps(_body(inputs))  # NaN goes bare, as TensorFlow Serving reads it
         try:
             async with self._session.post(self._url, data=body, headers={"Host": self._rest_host}) as answer:
                 text = await answer.text()
@@ -98,11 +97,23 @@ class Client:
         return Answer(ok, str(answer.status), outputs=_columns(text, outputs) if ok and decode else None)
 
 
-def _json(values: NDArray[Any]) -> Any:
-    return [value.decode() if isinstance(value, bytes) else value for value in values.tolist()]
+def _body(inputs: Inputs) -> dict[str, Any]:
+    """In rows, where an input too many is refused; in columns what rows cannot say: no row, or lengths that differ."""
+    columns = {
+        name: [value.decode() if isinstance(value, bytes) else value for value in values.tolist()]
+        for name, values in inputs.items()
+    }
+    lengths = {len(values) for values in columns.values()}
+    if len(lengths) != 1 or lengths == {0}:
+        return {"inputs": columns}
+    return {"instances": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}
 
 
 def _columns(text: str, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-    found = json.loads(text)["outputs"]
-    columns = found if isinstance(found, dict) else {names[0]: found}
+    found = json.loads(text)
+    if "outputs" in found:
+        columns = found["outputs"] if isinstance(found["outputs"], dict) else {names[0]: found["outputs"]}
+    else:
+        rows = [row if isinstance(row, dict) else {names[0]: row} for row in found["predictions"]]
+        columns = {name: [row[name] for row in rows] for name in names}
     return {name: np.asarray(values) for name, values in columns.items()}

@@ -40,9 +40,9 @@ class Twice:
         if method == "GetModelMetadata":
             return self.metadata()
         if method == "REST":
-            inputs = json.loads(body)["inputs"]
-            self.seen.append(("rest", {name: values[0] for name, values in inputs.items()}))
-            return json.dumps({"outputs": [2 * value for value in inputs["x"]]}).encode()
+            rows = json.loads(body)["instances"]
+            self.seen.append(("rest", rows[0]))
+            return json.dumps({"predictions": [2 * row["x"] for row in rows]}).encode()
         request = predict_pb2.PredictRequest.FromString(body)
         inputs = {name: bare.make_ndarray(tensor) for name, tensor in request.inputs.items()}
         self.seen.append(("grpc", {name: values[0] for name, values in inputs.items()}))
