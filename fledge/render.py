@@ -15,7 +15,7 @@ from fledge.project import Project
 from fledge.release import LOCAL, Files, Release
 
 DELIVERY = "fledge.dev/delivery"
-GATEWAY = "envoy.gateway.svc:80"  # where the gateway answers inside the cluster
+GATEWAY = "models.gateway.svc:80"  # where the gateway answers inside the cluster
 HEADER = "# Rendered by `make render`; Argo CD applies this file. Edit its sources, not this.\n"
 
 

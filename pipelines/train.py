@@ -1,7 +1,7 @@
 """The stage `train@<model>`: fit, export, measure, log. The same inputs give the same artifact, byte for byte.
 
 That holds for a fresh process (a DVC stage is one) on one kind of CPU. A model's folder gives `model.py` with
-`build(params, rows) -> (preprocessing, network)`; its docstring in models/delays says the rest.
+`build(params, rows) -> (preprocessing, network)`; the docstring there says the rest.
 """
 
 import argparse

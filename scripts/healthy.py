@@ -1,12 +1,14 @@
 """Record in git that a delivery served everyone after its canary was judged: the healthy tag."""
 
 import argparse
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from fledge import git, history, project
+from fledge import git, golden, history, project
 from fledge.problems import Problem, reported
+from fledge.project import Environment
 from fledge.release import Files
 from scripts.auto_revert import APP
 
@@ -27,9 +29,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     owner = project.load(root)
     files = Files(owner.environment(options.env).name, owner.model(options.model))
     if options.gateway and options.first:
-        golden(root, files, owner.environment(options.env), options.gateway)
+        served(root, files, owner.environment(options.env), options.gateway)
     print(f"{files.who}: {tagged(root, files, git.target(root, owner.branch), options.delivery)}")
     return 0
+
+
+def served(root: Path, files: Files, environment: Environment, gateway: str) -> None:
+    """Raises Problem, a line each, for golden requests that the gateway does not answer as the contract says."""
+    lines = (root / "models" / files.model / "requests.jsonl").read_text().splitlines()
+    requests = [json.loads(line) for line in lines if line.strip()]
+    names = environment.hostnames(files.model)
+    problems = golden.answers(gateway, names["rest"], names["grpc"], files.model, requests)
+    if problems:
+        raise Problem(*(f"{files.who}: {line} (models/{files.model}/requests.jsonl)" for line in problems))
 
 
 def tagged(root: Path, files: Files, base: str, delivery: str) -> str:

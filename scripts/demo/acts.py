@@ -38,7 +38,7 @@ def data_and_model(story: Story) -> None:
     own(stage)
     stage.run("make data")
     stage.run("make train")
-    stage.run("git add dvc.lock && git commit -q -m 'Train the first model' && git push -q origin main")
+    stage.run("git add dvc.lock models && git commit -q -m 'Train the first model' && git push -q origin main")
     locked = YAML(typ="safe").load(stage.clone / "dvc.lock")["stages"]["train@delays"]
     md5 = locked["outs"][0]["md5"]
     stage.say(f"    artifact {md5}, data {YAML(typ='safe').load(stage.clone / 'data.dvc')['outs'][0]['md5']}")

@@ -143,7 +143,8 @@ def answered_version(story: Story, files: Files) -> int:
 def serving_folders(story: Story, files: Files) -> list[Path]:
     """The artifact folder of each ready pod of the delivery that production or staging serves."""
     state = story.state(files.environment)
-    pods = [pod for pod in state["pods"] if pod["ready"] and pod["hash"] == state["stable"]]
+    stable = state["models"][files.model]["stable"]
+    pods = [pod for pod in state["pods"] if pod["ready"] and (pod["model"], pod["hash"]) == (files.model, stable)]
     if not pods:
         raise Problem(f"demo: {files.who} has no ready pod, expected some")
     return [Path(folder) for pod in pods for folder in pod["artifacts"]]
