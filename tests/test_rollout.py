@@ -110,6 +110,8 @@ class Rollout:
 
 def test_a_first_delivery_has_no_canary() -> None:
     """A first delivery skips every step, starts no analysis and waits for all its pods."""
+    passed = list(steps(None, None, Applied(a_spec(), "a", 1.0)))
+    assert {rs.desired for status in passed for rs in status.replica_sets} == {0, 3}
     rollout = Rollout().apply("a", ready=False)
     assert rollout.actions == [Notify("on-rollout-completed", "a")]
     assert (rollout.now.phase, rollout.now.step, rollout.pods()) == ("Progressing", len(PLAN), {"a": (3, 0)})
@@ -155,6 +157,30 @@ def test_a_bad_verdict_aborts(outcome: str) -> None:
     assert rollout.wait(29).pods()["b"] == (2, 2)
     assert rollout.wait(1).pods()["b"] == (0, 0)
     assert (rollout.now.phase, rollout.actions) == ("Degraded", [])
+
+
+def test_an_aborted_canary_stays_until_stable_is_whole() -> None:
+    """The delay after an abort begins when all of stable's pods are ready."""
+    rollout = Rollout().delivered("a").apply("b").tell(Available("a", 2, 5.0)).tell(Analysed(3, "Failed", "", 5.0))
+    assert (rollout.now.abort, rollout.wait(100).pods()["b"]) == (True, (2, 2))
+    assert rollout.ready().wait(29).pods()["b"] == (2, 2)
+    assert rollout.wait(1).pods()["b"] == (0, 0)
+
+
+@pytest.mark.parametrize("first", [{"setWeight": 5}, JUDGE])
+def test_an_abort_does_not_play_the_first_step_again(first: dict[str, Any]) -> None:
+    """An aborted rollout stands on its first step without doing it: no weight, no analysis, and no promotion."""
+    rollout = Rollout(a_spec(first, JUDGE)).delivered("a").apply("b").judged("Failed")
+    assert (rollout.now.weights, rollout.now.analysis, rollout.now.step) == ((100, 0), None, 0)
+    assert rollout.tell(Promoted(9.0)).now.step == 0
+
+
+def test_an_aborted_rollout_without_steps_stays_aborted() -> None:
+    """A release past its deadline is not promoted by pods that become ready after all."""
+    spec = a_spec()
+    spec["strategy"]["canary"]["steps"] = []
+    rollout = Rollout(spec).delivered("a").apply("b", ready=False).wait(901).ready()
+    assert (rollout.now.stable, rollout.now.phase, rollout.now.weights) == ("a", "Degraded", (100, 0))
 
 
 def test_an_abort_delay_of_zero_keeps_the_canary() -> None:
@@ -221,11 +247,21 @@ def test_a_retry_begins_again() -> None:
     assert StartAnalysis(3, ("judge",), {"s": "a", "c": "b", "weight": "5"}) in rollout.actions
 
 
+def test_a_retry_starts_the_deadline_anew() -> None:
+    """A retry of what never became ready waits for the whole deadline again, though no pod is started."""
+    rollout = Rollout(a_spec(abortScaleDownDelaySeconds=0)).delivered("a").apply("b", ready=False).wait(901).wait(10**4)
+    assert rollout.now.abort
+    rollout.at += 1
+    assert rollout.tell(Retried(rollout.at)).now.phase == "Progressing"
+    assert rollout.wait(899).now.abort is False
+    assert rollout.wait(1).now.abort is True
+
+
 def test_any_edit_of_the_steps_revives_an_aborted_release() -> None:
     """After an abort, an edit of the canary steps starts the canary of the same release again (finding 1)."""
-    rollout = Rollout().delivered("a").apply("b").judged("Failed").wait(60)
+    rollout = Rollout().delivered("a").apply("b").judged("Failed").wait(10**4)
     edited = a_spec(*PLAN[:-2], {"setWeight": 30}, JUDGE)
-    assert rollout.tell(Applied(edited, "b", 100.0)).now.abort is False
+    assert rollout.tell(Applied(edited, "b", rollout.at)).now.abort is False
     assert rollout.pods()["b"] == (2, 0)
 
 
@@ -244,6 +280,22 @@ def test_a_revert_whose_pods_are_gone_gives_traffic_to_the_first_one() -> None:
     assert (rollout.now.weights, rollout.now.selectors) == ((75, 25), ("b", "a"))
     assert rollout.ready().now.stable == "a"
     assert not [action for action in rollout.actions if isinstance(action, StartAnalysis)]
+
+
+def test_a_rollback_in_the_window_is_neither_judged_nor_aborted() -> None:
+    """A revert whose pods must start is not judged even by a first step, and past its deadline it is only Degraded."""
+    rollout = Rollout(a_spec(JUDGE)).delivered("a").delivered("b").wait(1800).apply("a", ready=False)
+    assert rollout.actions == []
+    assert (rollout.wait(901).now.phase, rollout.now.abort, rollout.actions) == ("Degraded", False, [])
+    assert rollout.ready().now.stable == "a"
+
+
+def test_a_stable_that_loses_its_pods_is_degraded() -> None:
+    """When nothing is being delivered and pods stay away past the deadline, the rollout is aborted where it stands."""
+    rollout = Rollout().delivered("a").wait(10**4).tell(Available("a", 2, 10**5))
+    assert rollout.now.phase == "Progressing"
+    rollout.tell(Clock(10**5 + 900))
+    assert (rollout.now.phase, rollout.now.step, rollout.pods()) == ("Degraded", len(PLAN), {"a": (3, 2)})
 
 
 def test_the_rollback_window_does_not_know_bad_releases() -> None:
@@ -267,6 +319,25 @@ def test_former_stables_wait_for_their_delay_up_to_the_limit() -> None:
     assert rollout.pods() == {"a": (3, 3), "b": (3, 3), "c": (3, 3)}
     assert rollout.delivered("d").pods()["a"] == (0, 0)
     assert rollout.wait(1800).pods() == {"a": (0, 0), "b": (0, 0), "c": (0, 0), "d": (3, 3)}
+
+
+def test_a_revert_is_the_newest_revision() -> None:
+    """Of two former stables the limit keeps the one that served last, not the younger one."""
+    rollout = Rollout(a_spec(scaleDownDelayRevisionLimit=1)).delivered("a").delivered("b").delivered("a").delivered("c")
+    assert rollout.pods() == {"a": (3, 3), "b": (0, 0), "c": (3, 3)}
+
+
+def test_a_revert_has_no_deadline() -> None:
+    """A release that serves again loses the deadline that it had as a former stable."""
+    rollout = Rollout().delivered("a").delivered("b").delivered("a")
+    deadlines = {rs.hash: rs.scale_down_at for rs in rollout.now.replica_sets}
+    assert deadlines == {"a": None, "b": rollout.at + 1800}
+
+
+def test_pods_of_a_former_stable_are_not_replaced() -> None:
+    """While a former stable waits for its delay, a pod that dies is not started again."""
+    rollout = Rollout().delivered("a").delivered("b").tell(Available("a", 2, 9.0))
+    assert rollout.pods()["a"] == (2, 2)
 
 
 def test_old_replica_sets_are_forgotten() -> None:

@@ -75,7 +75,7 @@ def canary_replicas(plan: Plan, status: Status) -> int:
     `matchTrafficWeight` before the first `setWeight` scales the canary to 0 (recorded in tests/traces/good-release).
     """
     step = len(plan.steps) if status.step is None else status.step
-    if status.stable in (None, status.current) or step == len(plan.steps):
+    if status.stable is None or step == len(plan.steps):
         return replicas_for(plan, 100)
     asked = last("setCanaryScale", plan.steps[: step + 1]) or {}
     if "replicas" in asked:

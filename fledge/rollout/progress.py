@@ -54,13 +54,13 @@ def advance(plan: Plan, status: Status, at: float) -> Status:
 
 
 def decided(plan: Plan, status: Status, at: float) -> Status:
-    """What becomes of the rollout. A rollback within the window skips all steps and cannot be aborted."""
-    if within_rollback_window(plan, status):
-        status = replace(status, step=len(plan.steps), abort=False, pause=None)
-    if promotable(plan, status):
-        return replace(status, stable=status.current, step=len(plan.steps), pause=None)
+    """What becomes of the rollout; a rollback within the window skips all steps."""
     if status.abort:
         return status
+    if within_rollback_window(plan, status):
+        status = replace(status, step=len(plan.steps), pause=None)
+    if promotable(plan, status):
+        return replace(status, stable=status.current, step=len(plan.steps), pause=None)
     if status.analysis and status.analysis.phase in ("Failed", "Error"):
         return aborted(plan, status, f"Step-based analysis phase error/failed: {status.analysis.message}")
     if step_completed(plan, status, at):
@@ -79,7 +79,7 @@ def promotable(plan: Plan, status: Status) -> bool:
     """Whether the current release becomes stable: a first delivery at once, any other when all its pods are ready."""
     rs = status.replica_set(status.current)
     all_ready = rs is not None and rs.available == plan.replicas
-    return status.stable is None or (not status.abort and all_ready and status.step == len(plan.steps))
+    return status.stable is None or (all_ready and status.step == len(plan.steps))
 
 
 def step_completed(plan: Plan, status: Status, at: float) -> bool:
@@ -110,11 +110,14 @@ def aborted(plan: Plan, status: Status, why: str) -> Status:
 
 
 def phased(plan: Plan, status: Status, at: float) -> Status:
-    """The status with its phase and message; past the progress deadline it is aborted, if the plan says so."""
+    """The status with its phase and message; past the progress deadline it is aborted, if the plan says so.
+
+    A rollback within the window cannot be aborted, it is Degraded until its pods are ready.
+    """
     phase, message = phase_of(plan, status)
     if phase == "Progressing" and timed_out(plan, status, at):
         phase, why = "Degraded", f'ReplicaSet "{status.current}" has timed out progressing.'
-        if plan.deadline_aborts:
+        if plan.deadline_aborts and not within_rollback_window(plan, status):
             return replace(aborted(plan, status, why), phase=phase)
         message = f"ProgressDeadlineExceeded: {why}"
     return replace(status, phase=phase, message=message)
@@ -122,7 +125,7 @@ def phased(plan: Plan, status: Status, at: float) -> Status:
 
 def timed_out(plan: Plan, status: Status, at: float) -> bool:
     """Whether nothing moved for `progressDeadlineSeconds`; analysis and pause steps may take as long as they like."""
-    return at - status.since >= plan.deadline > 0 and not {"analysis", "pause"} & set(current_step(plan, status))
+    return at - status.since >= plan.deadline and not {"analysis", "pause"} & set(current_step(plan, status))
 
 
 def phase_of(plan: Plan, status: Status) -> tuple[Phase, str | None]:

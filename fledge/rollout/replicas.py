@@ -30,11 +30,9 @@ def swapped(status: Status, *changed: ReplicaSet) -> tuple[ReplicaSet, ...]:
 
 
 def at_desired(plan: Plan, status: Status) -> bool:
-    """Whether the canary has just the pods that its step asks for, all ready, beside a stable at full size."""
-    new, stable = status.replica_set(status.current), status.replica_set(status.stable)
-    if new is None or stable is None:
-        return False
-    return new.desired == new.available == canary_replicas(plan, status) and stable.desired == plan.replicas
+    """Whether the canary has just the pods that its step asks for, all of them ready."""
+    new = status.replica_set(status.current)
+    return new is not None and new.desired == new.available == canary_replicas(plan, status)
 
 
 def within_rollback_window(plan: Plan, status: Status) -> bool:
@@ -54,7 +52,7 @@ def scale(plan: Plan, status: Status, at: float) -> Status:
     stable, new = status.replica_set(status.stable), status.replica_set(status.current)
     changed = scale_down_old(plan, status, at)
     if stable is not None:
-        changed.append(replace(stable, desired=plan.replicas, scale_down_at=None))
+        changed.append(replace(stable, desired=plan.replicas))
     if new is not None and status.abort and new != stable:
         changed.append(scale_down_aborted(plan, stable, new, at))
     elif new is not None:
