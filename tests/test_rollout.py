@@ -259,7 +259,7 @@ def test_a_retry_starts_the_deadline_anew() -> None:
 
 def test_any_edit_of_the_steps_revives_an_aborted_release() -> None:
     """After an abort, an edit of the canary steps starts the canary of the same release again (finding 1)."""
-    rollout = Rollout().delivered("a").apply("b").judged("Failed").wait(10**4)
+    rollout = Rollout().delivered("a").apply("b").judged("Failed").wait(60).wait(10**4)
     edited = a_spec(*PLAN[:-2], {"setWeight": 30}, JUDGE)
     assert rollout.tell(Applied(edited, "b", rollout.at)).now.abort is False
     assert rollout.pods()["b"] == (2, 0)
