@@ -5,8 +5,8 @@ variables does, except for a random uuid in fingerprint.pb.
 """
 
 import hashlib
-import json
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,15 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
 
 from fledge.contract import Contract
-from fledge.problems import Problem
 
+Inputs = Mapping[str, Sequence[Any]]
 WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"  # TensorFlow Serving looks here
 
 
-def export(folder: Path, contract: Contract, preprocessing: tf.Module, core: keras.Model, requests: Path) -> None:
-    """Replace `folder` by a SavedModel with the contract's signature, warmed up by the golden ones of `requests`.
+def export(
+    folder: Path, contract: Contract, preprocessing: tf.Module, core: keras.Model, requests: Sequence[Inputs]
+) -> None:
+    """Replace `folder` by a SavedModel with the contract's signature, warmed up by `requests`.
 
     Call it once in a process: a second export counts its functions on, and its bytes differ.
     """
@@ -36,15 +38,6 @@ def export(folder: Path, contract: Contract, preprocessing: tf.Module, core: ker
     (aside / "assets").rmdir()  # empty, and DVC does not keep empty folders
     shutil.rmtree(folder, ignore_errors=True)
     aside.rename(folder)
-
-
-def warm_up(contract: Contract, requests: Path) -> list[PredictionLog]:
-    """The golden requests as TensorFlow Serving replays them before it says AVAILABLE."""
-    lines = [json.loads(line) for line in requests.read_text().splitlines() if line.strip()]
-    golden = [line["inputs"] for line in lines if line["kind"] == "golden"]
-    if not golden:
-        raise Problem(f"{requests}: no golden request found, expected at least one to warm up with ({requests}: kind)")
-    return [PredictionLog(predict_log=PredictLog(request=_request(contract, inputs))) for inputs in golden]
 
 
 def _save(folder: Path, contract: Contract, preprocessing: tf.Module, core: keras.Model) -> None:
@@ -70,14 +63,15 @@ def _fix_fingerprint(path: Path) -> None:
     path.write_bytes(fingerprint.SerializeToString(deterministic=True))
 
 
-def _write_warm_up(path: Path, contract: Contract, requests: Path) -> None:
+def _write_warm_up(path: Path, contract: Contract, requests: Sequence[Inputs]) -> None:
     path.parent.mkdir()
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for log in warm_up(contract, requests):
+        for inputs in requests:
+            log = PredictionLog(predict_log=PredictLog(request=_request(contract, inputs)))
             writer.write(log.SerializeToString(deterministic=True))  # maps have no order of their own
 
 
-def _request(contract: Contract, inputs: dict[str, list[Any]]) -> PredictRequest:
+def _request(contract: Contract, inputs: Inputs) -> PredictRequest:
     request = PredictRequest()
     request.model_spec.signature_name = contract.signature
     for name, values in contract.arrays(inputs).items():

@@ -39,7 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def replace(data: Path, models: Sequence[str]) -> None:
-    """Write the rows of `models` aside, then take them for `data`."""
+    """Write the rows of `models` aside, then take them for `data`. Raises Problem for a model without data.py."""
+    if absent := [model for model in models if not (Path("models") / model / "data.py").is_file()]:
+        raise Problem(*(f"{m}: no models/{m}/data.py found, expected one (project.yaml: models)" for m in absent))
     aside = data.with_name(f".{data.name}")
     shutil.rmtree(aside, ignore_errors=True)
     for model in models:

@@ -59,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = Path("models") / model
     contract, label = contracts.load(folder / "contract.yaml"), limits.load(folder / "params.yaml").label
     params = recipe(folder / "params.yaml")
-    training, evaluation = read(model, params["months"]), read(model, params["evaluate"])
+    requests = golden(folder / "requests.jsonl", contract)
+    training, evaluation = read(model, params, "months"), read(model, params, "evaluate")
     say(model, f"{len(training):,} rows to train on, {len(evaluation):,} to measure with")
 
     prepare(params["seed"])
@@ -68,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from pipelines.export import export  # TensorFlow's threads must be set before it is used
 
     artifact = folder / "saved_model"
-    export(artifact, contract, preprocessing, core, folder / "requests.jsonl")
+    export(artifact, contract, preprocessing, core, requests)
     digest = dvc_directory(artifact)[0]
     found = metrics(contract, labels(evaluation[label], contract), answers(artifact, contract, evaluation))
     (folder / "metrics.json").write_text(json.dumps(found, indent=2) + "\n")
@@ -82,14 +83,33 @@ def recipe(file: Path) -> dict[str, Any]:
     return validated(Params, read_yaml(file), str(file)).train.model_dump()
 
 
-def read(model: str, months: Sequence[str]) -> pd.DataFrame:
-    """The rows of `months` that are not held out. Raises Problem with a line for each month that is not there."""
-    files = [Path("data") / model / f"{month}.parquet" for month in months]
+def read(model: str, params: Mapping[str, Any], key: str) -> pd.DataFrame:
+    """The rows of the months in `params[key]` that are not held out. Raises Problem with a line for each month that is not there."""
+    files = [Path("data") / model / f"{month}.parquet" for month in params[key]]
     if absent := [file for file in files if not file.is_file()]:
-        where = f"(models/{model}/params.yaml: train.months, train.evaluate; make data)"
+        where = f"(models/{model}/params.yaml: train.{key}; make data)"
         raise Problem(*(f"{model}: {file} is not there, expected its rows {where}" for file in absent))
     rows = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
     return rows[~rows[HOLDOUT]].reset_index(drop=True) if HOLDOUT in rows else rows
+
+
+def golden(file: Path, contract: Contract) -> list[dict[str, list[Any]]]:
+    """The inputs of the golden requests. Raises Problem where there is none, or one that the server would refuse.
+
+    TensorFlow Serving answers them while it loads, and does not load a model that fails at one.
+    """
+    try:
+        lines = [json.loads(line) for line in file.read_text().splitlines() if line.strip()]
+        found = {line["name"]: line["inputs"] for line in lines if line["kind"] == "golden"}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Problem(f"{file}: {error!r}, expected a request in every line ({file}: name, kind, inputs)") from None
+    if strange := [name for name, inputs in found.items() if inputs.keys() != contract.inputs.keys()]:
+        raise Problem(
+            *(f"{file}: {name} lacks or adds inputs, expected the contract's ({file}: {name})" for name in strange)
+        )
+    if not found:
+        raise Problem(f"{file}: no golden request found, expected at least one to warm up with ({file}: kind)")
+    return list(found.values())
 
 
 def prepare(seed: int) -> None:

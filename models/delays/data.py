@@ -143,7 +143,7 @@ def rows(sources: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     joined = flights.merge(_weather(sources["weather.csv"]), on=HOUR, how="left", validate="m:1")
     joined = joined.merge(_planes(sources["planes.csv"]), on="tailnum", how="left", validate="m:1")
     joined["engine"] = joined["engine"].fillna("")
-    joined["weekday"] = joined["date"].dt.dayofweek.map(dict(enumerate(WEEKDAYS)))
+    joined["weekday"] = joined["date"].dt.day_of_week.map(dict(enumerate(WEEKDAYS)))
     joined["holdout"] = joined["date"].dt.date.map({day: holdout(day) for day in joined["date"].dt.date.unique()})
     ordered = joined.sort_values(["date", "departure_minute", "carrier", "flight", "origin"], kind="stable")
     return ordered[COLUMNS.names].reset_index(drop=True)

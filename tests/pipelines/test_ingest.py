@@ -1,0 +1,97 @@
+"""Tests of pipelines.ingest: data/ is made anew and proved by data.dvc, with the real DVC."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.workspace import an_owner_of_colours, run
+
+
+@pytest.fixture(scope="module")
+def pinned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository whose data/ is made and pinned by the real `dvc add`."""
+    root = an_owner_of_colours(tmp_path_factory.mktemp("pinned"))
+    first = run(root, "pipelines.ingest")
+    assert first.returncode == 1
+    assert first.stderr == "data: no hash to compare with, expected one (data.dvc: run dvc add data, and commit it)\n"
+    added = run(root, "dvc", "add", "--quiet", "data")
+    assert added.returncode == 0, added.stderr
+    return root
+
+
+@pytest.fixture
+def root(pinned: Path, tmp_path: Path) -> Path:
+    """A copy of it to spoil."""
+    return shutil.copytree(pinned, tmp_path / "clone")
+
+
+def test_a_fresh_clone_rebuilds_and_proves_the_data(root: Path) -> None:
+    """Without data/ and with an empty cache the rows come back, the hash is the pinned one, and data.dvc keeps its bytes."""
+    shutil.rmtree(root / "data")
+    shutil.rmtree(root / ".dvc" / "cache")
+    pin = (root / "data.dvc").read_bytes()
+    done = run(root, "pipelines.ingest")
+    assert done.returncode == 0, done.stderr
+    assert sorted(file.name for file in (root / "data" / "colours").iterdir()) == ["2020-01.parquet", "2020-02.parquet"]
+    assert (root / "data.dvc").read_bytes() == pin
+    status = run(root, "dvc", "status", "--quiet", "data.dvc")
+    assert status.returncode == 0, "DVC itself finds the data pinned and cached"
+
+
+def test_a_changed_byte_is_named(root: Path) -> None:
+    """One changed byte is refused by file, hash and key; data.dvc keeps its bytes; no traceback."""
+    file, pin = root / "data" / "colours" / "2020-02.parquet", (root / "data.dvc").read_bytes()
+    content = bytearray(file.read_bytes())
+    content[100] ^= 1
+    file.unlink()
+    file.write_bytes(content)
+    done = run(root, "pipelines.ingest", "--check")
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r"data: data/colours/2020-02\.parquet has md5 [0-9a-f]{32}, expected [0-9a-f]{32} "
+        r"\(data\.dvc: outs\.md5; if meant: dvc add data\)\n",
+        done.stderr,
+    )
+    assert (root / "data.dvc").read_bytes() == pin
+
+
+def test_files_more_and_less_are_named(root: Path) -> None:
+    """A month that is gone and one that nobody pinned are both named, in one run."""
+    folder = root / "data" / "colours"
+    (folder / "2020-01.parquet").rename(folder / "2020-03.parquet")
+    done = run(root, "pipelines.ingest", "--check")
+    assert done.returncode == 1
+    gone, new = done.stderr.splitlines()
+    assert gone.startswith("data: data/colours/2020-01.parquet is not there, expected ")
+    assert re.match(r"data: data/colours/2020-03\.parquet has md5 [0-9a-f]{32}, expected no such file \(", new)
+
+
+def test_rows_that_data_py_writes_otherwise_are_named(root: Path) -> None:
+    """When data.py itself makes other rows, every file that it changed is named, and only those."""
+    source = root / "models" / "colours" / "data.py"
+    source.write_text(source.read_text().replace("range(300)", "range(300 if month.endswith('1') else 299)"))
+    done = run(root, "pipelines.ingest")
+    assert done.returncode == 1
+    assert [line.split()[1] for line in done.stderr.splitlines()] == ["data/colours/2020-02.parquet"]
+
+
+def test_without_a_listing_the_folder_is_named(root: Path) -> None:
+    """Where no cache tells what the pinned hash stands for, the hashes of the whole folder are compared."""
+    shutil.rmtree(root / ".dvc" / "cache")
+    (root / "data" / "colours" / "2020-01.parquet").unlink()
+    done = run(root, "pipelines.ingest", "--check")
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r"data: data has md5 [0-9a-f]{32}\.dir, expected [0-9a-f]{32}\.dir \(data\.dvc: .*\)\n", done.stderr
+    )
+
+
+def test_a_model_without_data_py_is_named(root: Path) -> None:
+    """A name in project.yaml that has no data.py is refused, and the data/ that is there stays."""
+    (root / "models" / "colours" / "data.py").unlink()
+    done = run(root, "pipelines.ingest")
+    assert done.returncode == 1
+    assert done.stderr == "colours: no models/colours/data.py found, expected one (project.yaml: models)\n"
+    assert (root / "data" / "colours").is_dir()
