@@ -22,14 +22,23 @@ Section = TypeVar("Section", bound=Limit)
 
 @dataclass(frozen=True)
 class Limits:
-    """`task` names the metrics; `label` and `cluster` are columns of the rows, `rows` the months held out."""
+    """`task` names the metrics; `label` and `cluster` are columns of the rows.
+
+    `rows` are months held out whole; of the months in `holdout` only the rows marked in their column `holdout` are.
+    """
 
     file: str
     task: Literal["binary", "multiclass"]
     label: str
     cluster: str
     rows: tuple[str, ...]
+    holdout: tuple[str, ...]
     content: Mapping[str, Any]
+
+    @property
+    def months(self) -> tuple[str, ...]:
+        """Every month that the gates score, in whole or in part."""
+        return self.rows + self.holdout
 
     def of(self, gate: str, check: str, kind: type[Section]) -> Section:
         """The section `gates.<gate>.<check>`. Raises Problem naming file and key of what is missing or misspelt."""
@@ -43,7 +52,8 @@ def load(path: Path) -> Limits:
     task = _at(content, ("gates", "task"), Literal["binary", "multiclass"], file)
     label, cluster = (_at(content, ("gates", key), str, file) for key in ("label", "cluster"))
     rows = _at(content, ("gates", "rows"), tuple[str, ...], file)
-    return Limits(file, task, label, cluster, rows, content)
+    holdout = _at(content, ("gates", "holdout"), tuple[str, ...], file) if "holdout" in content["gates"] else ()
+    return Limits(file, task, label, cluster, rows, holdout, content)
 
 
 def _at(content: Any, keys: tuple[str, ...], kind: Any, file: str) -> Any:

@@ -17,6 +17,8 @@ from fledge.problems import Problem
 
 Array = NDArray[Any]
 
+HOLDOUT = "holdout"  # a column that marks rows which no training sees
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -34,9 +36,9 @@ class Rows:
 
 
 def load(files: Sequence[Path], contract: Contract, limits: Limits) -> Rows:
-    """Read the rows of `files`. Raises Problem for a missing file or column, no rows, or a label of one class only."""
+    """Read the rows of `files` that no training saw. Raises Problem for a missing file or column, no rows, or a label of one class only."""
     columns = [*contract.inputs, limits.label, limits.cluster]
-    table = pa.concat_tables([_read(file, columns, limits) for file in files])
+    table = pa.concat_tables([_held_out(file, columns, limits) for file in files])
     if not len(table):
         raise Problem(f"rows: none found in {_names(files)}, expected held-out rows ({limits.file}: gates.rows)")
     inputs = contract.arrays({name: _values(table[name]) for name in contract.inputs})
@@ -47,6 +49,14 @@ def sha256(files: Sequence[Path]) -> str:
     """One hash of the files' bytes, in the order given."""
     digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def _held_out(file: Path, columns: list[str], limits: Limits) -> pa.Table:
+    """All rows of a month that is held out; of one that training saw (named by its file), those marked `holdout`."""
+    if file.stem not in limits.holdout:
+        return _read(file, columns, limits)
+    table = _read(file, [*columns, HOLDOUT], limits)
+    return table.filter(table[HOLDOUT]).drop_columns([HOLDOUT])
 
 
 def _read(file: Path, columns: list[str], limits: Limits) -> pa.Table:
@@ -60,7 +70,7 @@ def _read(file: Path, columns: list[str], limits: Limits) -> pa.Table:
         raise Problem(f"rows: {file} is damaged, expected a Parquet file ({limits.file}: gates.rows)") from None
     raise Problem(
         f"rows: no column {', '.join(absent)} in {file}, expected the contract's inputs, "
-        f"the label and the cluster ({limits.file}: gates.label, gates.cluster)"
+        f"the label, the cluster and, for gates.holdout, {HOLDOUT} ({limits.file}: gates)"
     )
 
 

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fledge import contract, evidence, limits
+from fledge import contract, evidence, fetch, git, limits, project
+from fledge.affected import Change, affected
 from fledge.evidence import Check, Evidence, Verdict
 from fledge.problems import Problem, reported
+from fledge.release import Release
 
 ROOT = Path(__file__).resolve().parent.parent
 GATES = ROOT / "tests" / "gates"
@@ -30,17 +32,43 @@ class Pair:
 
 @reported
 def main(argv: Sequence[str] | None = None) -> int:
+    """Judge what was named, else every candidate of the branch; 1 if anything blocks."""
     options = _options(argv)
-    pairs = _named(options) if options.candidate else changed(options)
+    pairs = _named(options) if options.candidate else changed(Path.cwd())
     found = [judge(pair) for pair in pairs]
     for one in found:
         print(evidence.table(one), end="\n\n")
     return int(any(one.verdict is not Verdict.PASS for one in found))
 
 
-def changed(options: argparse.Namespace) -> list[Pair]:
-    """The candidates of the current branch."""
-    raise Problem("gates: no candidate named, expected --candidate DIR")
+def changed(root: Path) -> list[Pair]:
+    """The candidates of the current branch, each fetched by hash with its champion and its rows."""
+    base = git.target(root, project.load(root).branch)
+    changes = affected(root, base)
+    for change in changes:
+        against = f"champion {change.champion.version}" if change.champion else "no champion: its own limits"
+        print(f"{change.files.who}: {change.kind} {change.candidate.version}, {against if change.gated else 'no gate'}")
+    if not changes:
+        print(f"gates: no delivery differs from {base}, nothing to judge")
+    return [fetched(root, change) for change in changes if change.gated]
+
+
+def fetched(root: Path, change: Change) -> Pair:
+    """Candidate, champion and rows of a change from the remote, where only hashes count. Raises Problem as fetch does."""
+    remote, model, kept = project.remote(root), change.files.model, root / ".fledge" / "artifacts"
+    data = change.candidate.data.md5
+
+    def artifact(one: Release) -> Path:
+        return fetch.fetch(remote, one.artifact.md5, kept / one.artifact.md5, sha256=one.artifact.sha256)
+
+    names = [f"{model}/{month}.parquet" for month in limits.load(root / "models" / model / "params.yaml").months]
+    return Pair(
+        Path("models") / model,
+        artifact(change.candidate),
+        artifact(change.champion) if change.champion else None,
+        tuple(fetch.fetch_one(remote, data, name, kept / data / name) for name in names),
+        kept / f"{change.files.environment}-{change.candidate.artifact.md5}.json",
+    )
 
 
 def judge(pair: Pair) -> Evidence:
@@ -81,11 +109,11 @@ def completed(found: Evidence, exit_code: int) -> Evidence:
 
 
 def rows(pair: Pair) -> list[Path]:
-    """The files of held-out rows: those named, else the months of `gates.rows` in data/<model>/."""
+    """The files of held-out rows: those named, else the months of `gates.rows` and `gates.holdout` in data/<model>/."""
     if pair.rows:
         return list(pair.rows)
     named = limits.load(pair.model_dir / "params.yaml")
-    return [Path("data") / pair.model_dir.name / f"{month}.parquet" for month in named.rows]
+    return [Path("data") / pair.model_dir.name / f"{month}.parquet" for month in named.months]
 
 
 def environment() -> dict[str, str]:

@@ -18,8 +18,11 @@ import pytest
 from ruamel.yaml import YAML
 from scipy.stats import norm
 
-from fledge import evidence
+from fledge import contract as contracts
+from fledge import evidence, limits
+from fledge import rows as tables
 from fledge.evidence import Check, Evidence, Verdict
+from fledge.problems import Problem
 from fledge.stats import Array
 from scripts import gates
 from scripts.gates import Pair
@@ -272,6 +275,21 @@ def test_rows_that_cannot_judge_block(judged: dict[str, Evidence], wrong: str) -
     assert re.search(BAD_ROWS[wrong][1], found.reason), found.reason
 
 
+def test_of_a_month_that_training_saw_only_marked_rows_count(house: Path) -> None:
+    """Months of gates.holdout give the rows marked `holdout`; those of gates.rows give all, marked or not."""
+    table, contract = rows(), contracts.load(house / "models/tiny/contract.yaml")
+    marked = table.append_column("holdout", pa.array(np.arange(ROWS) % 5 == 0))
+    file, july = write_rows(house, "marked", marked, "2013-01"), write_rows(house, "marked", marked)
+    write_model(house, "marked", CONTRACT, LIMITS | {"holdout": ["2013-01"]})
+    known = limits.load(house / "models/marked/params.yaml")
+    assert gates.rows(Pair(house / "models/marked", house)) == [
+        Path(f"data/marked/2013-0{month}.parquet") for month in (7, 1)
+    ]
+    assert len(tables.load([july, file], contract, known)) == ROWS + ROWS // 5
+    with pytest.raises(Problem, match=r"no column holdout in .*2013-01\.parquet"):
+        tables.load([write_rows(house, "unmarked", table, "2013-01")], contract, known)
+
+
 @pytest.mark.parametrize("wrong", BAD_REQUESTS)
 def test_requests_that_prove_nothing_block(judged: dict[str, Evidence], wrong: str) -> None:
     """Golden requests that are absent, unreadable or not answered as written block."""
@@ -443,9 +461,9 @@ def rows() -> pa.Table:
     return pa.table({"origin": origin, **floats, "late": late, "delay": delay, "date": dates})
 
 
-def write_rows(root: Path, name: str, table: pa.Table) -> Path:
-    """The table as the rows of July of the model `name`."""
-    file = root / "data" / name / "2013-07.parquet"
+def write_rows(root: Path, name: str, table: pa.Table, month: str = "2013-07") -> Path:
+    """The table as the rows of a month of the model `name`."""
+    file = root / "data" / name / f"{month}.parquet"
     file.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, file)
     return file

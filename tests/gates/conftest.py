@@ -166,7 +166,7 @@ def _evidence(config: pytest.Config) -> Evidence:
         rows={
             "files": [file.name for file in files],
             "sha256": tables.sha256(there),
-            "months": list(config.stash[LIMITS].rows),
+            "holdout": list(config.stash[LIMITS].holdout),
         },
         checks=checks,
         versions={"python": platform.python_version()}
