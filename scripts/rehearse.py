@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fledge import git
+from fledge import git, project
 from fledge.problems import Problem, reported
 from fledge.rehearsal import process
 from fledge.rehearsal.rehearsal import rehearse
@@ -38,6 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.folder = (options.folder or process.ROOT / ".fledge" / "rehearsal" / options.env).resolve()
     options.events = options.events or options.folder / "events.jsonl"
     options.faults = dict(map(fault, options.fault))
+    owner = project.load(process.ROOT)
+    owner.environment(options.env)
+    for model, _ in options.faults:
+        owner.model(model)
     asyncio.run(until_stopped(options))
     return 0
 

@@ -50,6 +50,7 @@ class Cluster:
         self.models: dict[str, Model] = {}
         self._desk: asyncio.Queue[Callable[[], None]] = asyncio.Queue()
         self._numbers = itertools.count(1)
+        self._news: list[tuple[str, Mapping[str, Any]]] = []
         self._routed: Any = None
 
     def apply(self, name: str, objects: Sequence[Object], commit: str) -> None:
@@ -67,6 +68,8 @@ class Cluster:
             while True:
                 await self._next()
                 await self._route()
+                while self._news:  # told once the gateway has followed
+                    self.emit(*self._news.pop(0))
         finally:
             for model in self.models.values():
                 for task in model.analyses.values():
@@ -159,7 +162,7 @@ class Cluster:
             model.promoted, model.delivered = None, True
 
     def _say(self, model: Model, event: str, digest: str | None, message: str, **facts: object) -> None:
-        self.emit(event, {"model": model.name, **model.release(digest), "message": message, **facts})
+        self._news.append((event, {"model": model.name, **model.release(digest), "message": message, **facts}))
 
     async def _analyse(self, model: Model, action: StartAnalysis) -> None:
         current, namespace = model.current, model.rollout["metadata"]["namespace"]

@@ -80,9 +80,11 @@ async def _start_judge(judge: Address, gateway: Gateway, folder: Path) -> asynci
                 if started.returncode is not None:
                     raise Problem(f"judge: ended with {started.returncode}, expected it to run ({folder}/judge.log)")
                 await asyncio.sleep(0.05)
-    except TimeoutError:
+    except BaseException as error:
         process.kill(started)
-        raise Problem(f"judge: no answer in {JUDGE_STARTS:g} s, expected one ({folder}/judge.log)") from None
+        if isinstance(error, TimeoutError):
+            raise Problem(f"judge: no answer in {JUDGE_STARTS:g} s, expected one ({folder}/judge.log)") from None
+        raise
     return started
 
 
