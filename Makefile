@@ -49,7 +49,7 @@ data: setup ## make data/ and prove it equal to data.dvc
 
 .PHONY: train
 train: setup data ## train what changed (dvc repro)
-	@dvc repro
+	@dvc repro --quiet
 
 .PHONY: gates
 gates: setup ## judge every candidate of this branch (or MODEL= CANDIDATE= CHAMPION=)

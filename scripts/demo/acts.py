@@ -4,11 +4,10 @@ import json
 import re
 import time
 
-from ruamel.yaml import YAML
-
 from fledge import git, history, release
 from fledge.hashing import dvc_directory
 from fledge.problems import Problem
+from fledge.project import read_yaml
 from scripts.demo import traffic
 from scripts.demo.moves import (
     PRODUCTION,
@@ -28,6 +27,7 @@ from scripts.demo.moves import (
     users,
 )
 from scripts.demo.stage import Story
+from scripts.release import artifact
 
 FAULTY = "1.1.1"
 
@@ -39,9 +39,8 @@ def data_and_model(story: Story) -> None:
     stage.run("make data")
     stage.run("make train")
     stage.run("git add dvc.lock models && git commit -q -m 'Train the first model' && git push -q origin main")
-    locked = YAML(typ="safe").load(stage.clone / "dvc.lock")["stages"]["train@delays"]
-    md5 = locked["outs"][0]["md5"]
-    stage.say(f"    artifact {md5}, data {YAML(typ='safe').load(stage.clone / 'data.dvc')['outs'][0]['md5']}")
+    data = read_yaml(stage.clone / "data.dvc")["outs"][0]["md5"]
+    stage.say(f"    artifact {artifact(stage.clone, 'delays').md5}, data {data}")
     story.facts["metrics"] = json.loads((stage.clone / "models/delays/metrics.json").read_text())
 
 
@@ -58,10 +57,10 @@ def first_release(story: Story) -> None:
 
 
 def good_candidate(story: Story) -> None:
-    """A good candidate: trained longer, gates PASS, canary in staging, then 5 → 25 → 100 in production"""
+    """A good candidate: a wider network, gates PASS, canary in staging, then 5 → 25 → 100 in production"""
     stage = story.stage
-    change(stage, "train-longer", "epochs", 6, "Train two epochs longer")
-    propose(stage, "train-longer")
+    change(stage, "wider-network", "units", "[96, 48]", "Widen the network")
+    propose(stage, "wider-network")
     healthy(stage, STAGING, "1.1.0")
     promote(stage, "1.1.0")
     healthy(stage, PRODUCTION, "1.1.0")
@@ -71,7 +70,7 @@ def good_candidate(story: Story) -> None:
 def broken_candidate(story: Story) -> None:
     """A broken candidate: it loads and answers, its ranking is as good, and its probabilities are wrong"""
     stage = story.stage
-    change(stage, "weigh-late-flights", "class_weight", 3.0, "Weigh late flights three times")
+    change(stage, "weigh-late-flights", "class_weight", "3.0", "Weigh late flights three times")
     stage.run("make release MODEL=delays")
     output = stage.run("make gates-pass", refused=True)
     if "BLOCK" not in output:
@@ -83,7 +82,7 @@ def broken_candidate(story: Story) -> None:
 def fails_in_production(story: Story) -> None:
     """A candidate that fails only in production: no offline test can see it; the judge does, and git is reverted"""
     stage = story.stage
-    change(stage, "another-seed", "seed", 8, "Train with another seed")
+    change(stage, "another-seed", "seed", "8", "Train with another seed")
     propose(stage, "another-seed")
     healthy(stage, STAGING, FAULTY)
     merged = time.time()

@@ -66,10 +66,10 @@ def users(story: Story) -> None:
     stage.wait(f"{RATE} requests a second", lambda: traffic.answers(story.log) or None)
 
 
-def change(stage: Stage, branch: str, key: str, value: float, message: str) -> None:
+def change(stage: Stage, branch: str, key: str, value: str, message: str) -> None:
     """A data scientist's change: one training parameter on a branch, trained and committed."""
     stage.run(f"git switch -q -c {branch} main")
-    stage.run(f"sed -i -E 's/^(  {key}:) [^ ]+/\\1 {value}/' models/delays/params.yaml")
+    stage.run(f"sed -i -E 's/^(  {key}:) [^#]*/\\1 {value} /' models/delays/params.yaml")
     stage.run("make train")
     stage.run(f"git commit -q -am '{message}' && git log -1 --format='%h %s'")
 

@@ -98,7 +98,7 @@ class Stage:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
-                    preexec_fn=dies_with(os.getpid()),
+                    preexec_fn=dies_with(os.getpid()),  # noqa: PLW1509  no thread runs now
                 )
             )
 
