@@ -67,7 +67,14 @@ def attempt(root: Path, environment: str, model: str, delivery: str, reason: str
 
 
 def deny(root: Path, files: Files, base: str, delivery: str, reason: str) -> list[Path]:
-    """Act 1: write the delivery into denied.yaml, whatever the branch holds by now; the paths written."""
+    """Act 1: write the delivery into denied.yaml, whatever the branch holds by now; the paths written.
+
+    A delivery that was healthy is never denied: when its own pods stay away Argo Rollouts reports an abort too.
+    """
+    if delivery in {one.delivery for one in history.healthy(root, files)}:
+        raise Problem(
+            f"{files.who}: delivery {delivery} was healthy there, expected a canary (an incident: a person decides)"
+        )
     denials = history.denied_at(root, files, base)
     if delivery in {denial.delivery for denial in denials}:
         return []

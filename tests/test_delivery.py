@@ -93,6 +93,14 @@ def test_auto_revert_twice_is_once(repository: Repository) -> None:
     assert git.git(repository.root, "rev-parse", "origin/main") == once
 
 
+def test_a_healthy_delivery_is_never_denied(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+    """An abort of what was healthy is an incident for a person, not a revert."""
+    good = serve(repository, "1.0.0")
+    assert fail(repository, good) == 1
+    assert f"delivery {good} was healthy there, expected a canary" in capsys.readouterr().err
+    assert history.denied_at(repository.root, PRODUCTION, "origin/main") == []
+
+
 def test_a_late_abort_denies_without_reverting_the_newer_merge(repository: Repository) -> None:
     """When something newer was merged meanwhile, the delivery that left is denied and the newer one stays."""
     serve(repository, "1.0.0")

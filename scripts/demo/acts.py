@@ -1,18 +1,16 @@
 """The seven acts. Each says what it does with the very commands, and raises Problem if it does not end as told."""
 
 import json
-import re
 import time
 
-from fledge import git, history, release
+from fledge import evidence, git, history, release
+from fledge.affected import affected
 from fledge.hashing import dvc_directory
 from fledge.problems import Problem
 from fledge.project import read_yaml
 from scripts.demo import traffic
 from scripts.demo.moves import (
-    PRODUCTION,
-    STAGING,
-    answered_version,
+    answered,
     change,
     denied,
     healthy,
@@ -35,62 +33,70 @@ FAULTY = "1.1.1"
 def data_and_model(story: Story) -> None:
     """Data and model: DVC proves the example data and trains the first model"""
     stage = story.stage
-    own(stage)
+    own(story)
     stage.run("make data")
     stage.run("make train")
     stage.run("git add dvc.lock models && git commit -q -m 'Train the first model' && git push -q origin main")
     data = read_yaml(stage.clone / "data.dvc")["outs"][0]["md5"]
-    stage.say(f"    artifact {artifact(stage.clone, 'delays').md5}, data {data}")
-    story.facts["metrics"] = json.loads((stage.clone / "models/delays/metrics.json").read_text())
+    stage.say(f"    artifact {artifact(stage.clone, story.model).md5}, data {data}")
+    story.facts["metrics"] = json.loads((stage.clone / f"models/{story.model}/metrics.json").read_text())
 
 
 def first_release(story: Story) -> None:
     """First release: 1.0.0 goes to staging, then production; golden requests make it healthy"""
     stage = story.stage
     rehearse(story, "staging")
-    rehearse(story, "production", "--fault", f"delays/{FAULTY}={story.share}")
-    propose(stage, "first-release")
-    healthy(stage, STAGING, "1.0.0")
-    promote(stage, "1.0.0")
-    healthy(stage, PRODUCTION, "1.0.0")
+    rehearse(story, "production", "--fault", f"{story.model}/{FAULTY}={story.share}")
+    stage.run("git switch -q -c first-release")
+    propose(story, "first-release")
+    healthy(story, "staging", "1.0.0")
+    promote(story, "1.0.0")
+    healthy(story, "production", "1.0.0")
     users(story)
 
 
 def good_candidate(story: Story) -> None:
     """A good candidate: a wider network, gates PASS, canary in staging, then 5 → 25 → 100 in production"""
-    stage = story.stage
-    change(stage, "wider-network", "units", "[96, 48]", "Widen the network")
-    propose(stage, "wider-network")
-    healthy(stage, STAGING, "1.1.0")
-    promote(stage, "1.1.0")
-    healthy(stage, PRODUCTION, "1.1.0")
+    change(story, "wider-network", "units", "[96, 48]", "Widen the network")
+    propose(story, "wider-network")
+    healthy(story, "staging", "1.1.0")
+    promote(story, "1.1.0")
+    healthy(story, "production", "1.1.0")
     show_canary(story, "1.1.0")
 
 
 def broken_candidate(story: Story) -> None:
     """A broken candidate: it loads and answers, its ranking is as good, and its probabilities are wrong"""
     stage = story.stage
-    change(stage, "weigh-late-flights", "class_weight", "3.0", "Weigh late flights three times")
-    stage.run("make release MODEL=delays")
-    output = stage.run("make gates-pass", refused=True)
-    if "BLOCK" not in output:
+    change(story, "weigh-late-flights", "class_weight", "3.0", "Weigh late flights three times")
+    stage.run(f"make release MODEL={story.model}")
+    stage.run("make gates-pass", refused=True)
+    [proposed] = affected(stage.clone, "origin/main")
+    md5, champion = proposed.candidate.artifact.md5, proposed.champion and proposed.champion.artifact.md5
+    kept = stage.clone / ".fledge" / "artifacts" / f"staging-{md5}.json"
+    seen = evidence.from_json(kept.read_text(), str(kept))
+    if not seen.blocking:
         raise Problem("demo: the gates refused without a BLOCK, expected the check, the number and the remedy")
-    story.facts["blocked"] = sorted(set(re.findall(r"^\s*(\S+\.\S+)\s+BLOCK", output, re.MULTILINE)))
+    story.facts["broken"] = {
+        "candidate": md5,
+        "champion": champion,
+        "blocked": sorted(f"{c.gate}.{c.name}" for c in seen.blocking),
+    }
     stage.run("git switch -q main && git branch -q -D weigh-late-flights && dvc checkout -q")
 
 
 def fails_in_production(story: Story) -> None:
     """A candidate that fails only in production: no offline test can see it; the judge does, and git is reverted"""
     stage = story.stage
-    change(stage, "another-seed", "seed", "8", "Train with another seed")
-    propose(stage, "another-seed")
-    healthy(stage, STAGING, FAULTY)
+    change(story, "another-seed", "seed", "8", "Train with another seed")
+    propose(story, "another-seed")
+    healthy(story, "staging", FAULTY)
     merged = time.time()
-    delivery = promote(stage, FAULTY)
+    delivery = promote(story, FAULTY)
     if not story.share:
-        healthy(stage, PRODUCTION, FAULTY)
+        healthy(story, "production", FAULTY)
         return
-    cause = stage.wait("the revert lands in git by itself", lambda: denied(stage, delivery))
+    cause = stage.wait("the revert lands in git by itself", lambda: denied(story, delivery))
     show_canary(story, FAULTY)
     stage.wait("traffic is back on 1.1.0", lambda: serving(story, "1.1.0"))
     hurt = traffic.counts(traffic.answers(story.log, since=merged))
@@ -98,7 +104,7 @@ def fails_in_production(story: Story) -> None:
     stage.say(f"    [bold]{hurt['failed']} of {hurt['sent']} requests failed until the abort[/]")
     story.facts["hurt"] = hurt["failed"]
     stage.run("git fetch -q --tags && git merge -q --ff-only origin/main && git log -1 --format='%h %an: %s'")
-    stage.run("make promote MODEL=delays TO=production", refused=True)
+    stage.run(f"make promote MODEL={story.model} TO=production", refused=True)
 
 
 def roll_back(story: Story) -> None:
@@ -108,7 +114,7 @@ def roll_back(story: Story) -> None:
     stage.run("git switch -q -c back-to-1.0.0")
     stage.run(f"git revert --no-edit -m 1 {promotion[:10]}")
     began = time.time()
-    merge(stage, "back-to-1.0.0")
+    merge(story, "back-to-1.0.0")
     landed = time.time()
     stage.wait("traffic is back on 1.0.0", lambda: serving(story, "1.0.0"))
     since = traffic.answers(story.log, since=began)
@@ -126,15 +132,15 @@ def ledger(story: Story) -> None:
     stage = story.stage
     stage.run("git fetch -q --tags && git log --oneline --first-parent origin/main")
     stage.run("make status")
-    for files in (STAGING, PRODUCTION):
+    for files in map(story.files, ("staging", "production")):
         wanted = history.release_at(stage.clone, files, "origin/main")
         assert wanted is not None
-        answered = [answered_version(story, files)]
+        answers = answered(story, files)
         pods = sorted({dvc_directory(folder)[0] for folder in serving_folders(story, files)})
         stage.say(f"    {files.who}: git {wanted.version}, {wanted.artifact.md5}")
-        stage.say(f"    {' ' * len(files.who)}  answers {answered}, pods {pods}")
-        if answered != [wanted.number] or pods != [wanted.artifact.md5]:
-            raise Problem(f"demo: {files.who} serves {answered} from {pods}, expected what git says")
+        stage.say(f"    {' ' * len(files.who)}  answers {answers}, pods {', '.join(pods)}")
+        if answers != wanted.number or pods != [wanted.artifact.md5]:
+            raise Problem(f"demo: {files.who} serves {answers} from {pods}, expected what git says")
     story.facts["ledger"] = "equal"
 
 

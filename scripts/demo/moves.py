@@ -10,9 +10,8 @@ from fledge import git, golden, history, project, release, render
 from fledge.problems import Problem
 from fledge.release import Files
 from scripts.demo import traffic
-from scripts.demo.stage import Stage, Story
+from scripts.demo.stage import Story
 
-STAGING, PRODUCTION = Files("staging", "delays"), Files("production", "delays")
 RATE = 120  # requests a second, half REST, half gRPC
 MONTHS = ["2013-08", "2013-09", "2013-10", "2013-11", "2013-12"]
 LOOK, LOOKS, TOLERANCE = "1s", 150, "0.05"
@@ -27,8 +26,9 @@ QUICK = f"""patches:
 """
 
 
-def own(stage: Stage) -> None:
+def own(story: Story) -> None:
     """What an owner does first: name a remote; and what a demo may: look more often, tolerate more."""
+    stage = story.stage
     config = stage.clone / ".dvc" / "config"
     config.write_text(re.sub(r"url = .*", f"url = {stage.folder / 'remote'}", config.read_text()))
     for environment in ("staging", "production"):
@@ -54,73 +54,75 @@ def rehearse(story: Story, environment: str, *more: str) -> None:
 
 
 def users(story: Story) -> None:
-    """From now on flights of August to December are replayed through production's Envoy."""
+    """From now on the rows of August to December are replayed through production's Envoy."""
     stage = story.stage
     host, port = story.state("production")["gateway"]
-    names = project.load(stage.clone).environment("production").hostnames("delays")
-    rows = [str(stage.clone / "data" / "delays" / f"{month}.parquet") for month in MONTHS]
+    names = project.load(stage.clone).environment("production").hostnames(story.model)
+    rows = [str(stage.clone / "data" / story.model / f"{month}.parquet") for month in MONTHS]
     stage.start(
-        "users", "fledge.replay", "--rows", *rows, "--model", "delays", "--address", f"{host}:{port}",
+        "users", "fledge.replay", "--rows", *rows, "--model", story.model, "--address", f"{host}:{port}",
         "--rest-host", names["rest"], "--grpc-host", names["grpc"], "--rate", str(RATE), "--log", str(story.log),
     )  # fmt: skip
     stage.wait(f"{RATE} requests a second", lambda: traffic.answers(story.log) or None)
 
 
-def change(stage: Stage, branch: str, key: str, value: str, message: str) -> None:
+def change(story: Story, branch: str, key: str, value: str, message: str) -> None:
     """A data scientist's change: one training parameter on a branch, trained and committed."""
-    stage.run(f"git switch -q -c {branch} main")
-    stage.run(f"sed -i -E 's/^(  {key}:) [^#]*/\\1 {value} /' models/delays/params.yaml")
-    stage.run("make train")
-    stage.run(f"git commit -q -am '{message}' && git log -1 --format='%h %s'")
+    run = story.stage.run
+    run(f"git switch -q -c {branch} main")
+    run(f"sed -i -E 's/^(  {key}:) [^#]*/\\1 {value} /' models/{story.model}/params.yaml")
+    run("make train")
+    run(f"git commit -q -am '{message}' && git log -1 --format='%h %s'")
 
 
-def propose(stage: Stage, branch: str) -> None:
-    """Release what was trained and merge it: the required check decides."""
-    if git.git(stage.clone, "branch", "--show-current") == "main":
-        stage.run(f"git switch -q -c {branch}")
-    stage.run("make release MODEL=delays")
-    merge(stage, branch)
+def propose(story: Story, branch: str) -> None:
+    """Release on `branch` what was trained there, and merge it."""
+    story.stage.run(f"make release MODEL={story.model}")
+    merge(story, branch)
 
 
-def merge(stage: Stage, branch: str) -> None:
+def merge(story: Story, branch: str) -> None:
     """Every merge passes the verb that the required check runs."""
-    stage.run("make gates-pass")
-    stage.run(
+    story.stage.run("make gates-pass")
+    story.stage.run(
         f"git switch -q main && git pull -q --ff-only --tags && git merge -q --no-ff -m 'Merge {branch}' {branch}"
         " && git push -q origin main && git log -1 --format='%h %s'"
     )
 
 
-def promote(stage: Stage, version: str) -> str:
+def promote(story: Story, version: str) -> str:
     """Promote to production by a merged branch; the delivery."""
-    stage.run(f"git switch -q main && git pull -q --ff-only --tags && git switch -q -c promote-{version}")
-    stage.run("make promote MODEL=delays TO=production")
-    merge(stage, f"promote-{version}")
-    return render.delivered((stage.clone / PRODUCTION.rendered).read_text())[0]
+    story.stage.run(f"git switch -q main && git pull -q --ff-only --tags && git switch -q -c promote-{version}")
+    story.stage.run(f"make promote MODEL={story.model} TO=production")
+    merge(story, f"promote-{version}")
+    rendered = story.stage.clone / story.files("production").rendered
+    return render.delivered(rendered.read_text())[0]
 
 
-def healthy(stage: Stage, files: Files, version: str) -> None:
+def healthy(story: Story, environment: str, version: str) -> None:
     """Wait for the healthy tag that the app pushes."""
-    prefix = f"refs/tags/healthy/{files.environment}/{files.model}/{version}-"
+    stage, files = story.stage, story.files(environment)
+    tags = f"refs/tags/{history.tag_name(files, version, '*')}"
 
     def tag() -> str | None:
-        return git.git(stage.origin, "for-each-ref", "--format=%(refname:short)", prefix + "*") or None
+        return git.git(stage.origin, "for-each-ref", "--format=%(refname:short)", tags) or None
 
     found = stage.wait(f"{files.who} {version} becomes healthy", tag, 240)
     git.git(stage.clone, "fetch", "--quiet", "--tags", "origin")
     stage.say(f"    tag [bold]{found}[/]")
 
 
-def denied(stage: Stage, delivery: str) -> str | None:
+def denied(story: Story, delivery: str) -> str | None:
     """The cause, once origin's main denies `delivery` in production and holds another one."""
-    causes = [d.cause for d in history.denied_at(stage.origin, PRODUCTION, "main") if d.delivery == delivery]
-    held = git.show(stage.origin, "main", PRODUCTION.rendered)
+    files, origin = story.files("production"), story.stage.origin
+    causes = [d.cause for d in history.denied_at(origin, files, "main") if d.delivery == delivery]
+    held = git.show(origin, "main", files.rendered)
     return causes[0] if causes and held and render.delivered(held)[0] != delivery else None
 
 
 def serving(story: Story, version: str) -> bool | None:
     """True once the last fifty gRPC answers of production all came from `version`."""
-    recent = [one.number for one in traffic.answers(story.log, since=time.time() - 2) if one.number is not None]
+    recent = [one.number for one in traffic.latest(story.log, since=time.time() - 2) if one.number is not None]
     return True if len(recent) >= 50 and set(recent[-50:]) == {release.number(version)} else None
 
 
@@ -133,7 +135,7 @@ def show_canary(story: Story, version: str) -> None:
             story.stage.say(f"    {event['event']}: {event['message']}")
 
 
-def answered_version(story: Story, files: Files) -> int:
+def answered(story: Story, files: Files) -> int:
     """TensorFlow Serving's number of the version that answers gRPC through an environment's Envoy."""
     host, port = story.state(files.environment)["gateway"]
     names = project.load(story.stage.clone).environment(files.environment).hostnames(files.model)

@@ -19,6 +19,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from fledge import git
 from fledge.problems import Problem
 from fledge.rehearsal.process import dies_with
+from fledge.release import Files
 
 TEMPLATE = Path(__file__).resolve().parent.parent.parent
 PERSON = {
@@ -133,8 +134,12 @@ class Story:
     """What is known as the story goes on: `facts` becomes the report, `share` of the requests fails in act 5."""
 
     stage: Stage
-    share: float
+    share: float = 0.2
+    model: str = "delays"
     facts: dict[str, Any] = field(default_factory=dict)
+
+    def files(self, environment: str) -> Files:
+        return Files(environment, self.model)
 
     @property
     def log(self) -> Path:

@@ -1,0 +1,182 @@
+"""The acts of `make demo`, asserted on what they left in git, in the events and in the users' log."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fledge import git, history, render
+from fledge.project import read_yaml
+from fledge.release import Files, dump
+from scripts.demo import moves, traffic
+from scripts.demo.stage import Stage, Story
+from scripts.gates import Pair, judge
+from tests.story.conftest import Told, ended
+
+STAGING, PRODUCTION = Files("staging", "delays"), Files("production", "delays")
+
+
+def tags(told: Told) -> set[str]:
+    names = git.git(told.stage.origin, "tag", "--list").splitlines()
+    return {name.rpartition("-")[0] for name in names}
+
+
+def test_every_act_ends_as_told(told: Told) -> None:
+    """The demo ends with exit code 0 after seven acts, and nothing that it started is left."""
+    assert told.code == 0, told.output[-3000:]
+    assert len(told.report["acts"]) == 7
+    assert ended(told.stage.folder) == []
+
+
+def test_the_first_model_ranks_well_enough(told: Told) -> None:
+    """Act 1: on July, which it never saw, the example's AUC is at least 0.70, on at least 20,000 rows."""
+    metrics = told.report["facts"]["metrics"]
+    assert metrics["auc"] >= 0.70
+    assert metrics["rows"] >= 20_000
+
+
+def test_releases_become_healthy_in_both_environments(told: Told) -> None:
+    """Acts 2, 3 and 5: the healthy tags are there, and none for what failed in production."""
+    assert tags(told) == {
+        "healthy/staging/delays/1.0.0",
+        "healthy/production/delays/1.0.0",
+        "healthy/staging/delays/1.1.0",
+        "healthy/production/delays/1.1.0",
+        "healthy/staging/delays/1.1.1",
+    }
+
+
+def test_the_good_candidate_was_judged_at_each_step(told: Told) -> None:
+    """Act 3: production's weights went 5, 25, 100, and the judge passed it at 5 and at 25."""
+    mine = [event for event in told.events("production") if event.get("version") == "1.1.0"]
+    weights = [event["canary"] for event in mine if event["event"] == "weights"]
+    assert weights[:3] == [5, 25, 100]
+    passed = {event["step"] for event in mine if event["event"] == "verdict" and event["outcome"] == "Successful"}
+    assert len(passed) == 2
+
+
+def test_users_are_served_all_along(told: Told) -> None:
+    """Acts 3 to 7: at least 100 requests a second go through production's Envoy, and only act 5's canary fails any."""
+    acts = [told.act(number) for number in range(3, 8)]
+    assert sum(act["sent"] for act in acts) >= 100 * sum(act["seconds"] for act in acts)
+    assert [act["act"] for act in told.report["acts"] if act["failed"]] == [5]
+
+
+def test_both_apis_are_used(told: Told) -> None:
+    """Users ask by REST and by gRPC."""
+    apis = [answer.api for answer in traffic.answers(told.stage.folder / "traffic.jsonl")]
+    assert min(apis.count("rest"), apis.count("grpc")) > len(apis) / 3
+
+
+def test_the_broken_candidate_is_blocked_only_by_statistics(told: Told) -> None:
+    """Act 4: it loads, answers and ranks; its probabilities are refused, and it never reaches main."""
+    broken = told.report["facts"]["broken"]
+    assert broken["blocked"] == ["regression.calibration", "regression.floor", "regression.log_loss"]
+    log = git.git(told.stage.origin, "log", "--format=%s", "main")
+    assert "Weigh late" not in log
+
+
+def test_with_its_limits_moved_the_broken_candidate_passes(told: Told, tmp_path: Path) -> None:
+    """Act 4: exactly the limits of the checks that blocked it stand between that candidate and a PASS."""
+    broken, clone = told.report["facts"]["broken"], told.stage.clone
+    moved = tmp_path / "models" / "delays"
+    shutil.copytree(clone / "models" / "delays", moved, ignore=shutil.ignore_patterns("saved_model"))
+    params = read_yaml(moved / "params.yaml")
+    limits = params["gates"]["regression"]
+    limits["log_loss"]["margin"] = 0.5
+    limits["calibration"]["limit"] = 0.5
+    limits["floor"]["min_improvement"] = -0.5
+    assert {"log_loss", "calibration", "floor"} == {name.partition(".")[2] for name in broken["blocked"]}
+    (moved / "params.yaml").write_text(dump(params))
+    kept = clone / ".fledge" / "artifacts"
+    data = read_yaml(clone / "data.dvc")["outs"][0]["md5"]
+    rows = tuple(sorted((kept / data / "delays").glob("*.parquet")))
+    found = judge(Pair(moved, kept / broken["candidate"], kept / broken["champion"], rows))
+    assert [check.line for check in found.blocking] == []
+
+
+def test_a_handful_of_users_is_hurt(told: Told) -> None:
+    """Act 5: the judge stops a canary that fails a fifth of its requests within 20 failed requests."""
+    assert 1 <= told.report["facts"]["hurt"] <= 20
+
+
+def test_the_revert_lands_by_itself(told: Told) -> None:
+    """Act 5: the app's commit brings production's bytes of 1.1.0 back, denies 1.1.1, and touches nothing else."""
+    origin = told.stage.origin
+    commit = git.git(origin, "log", "--format=%H", "--author=fledge", "main").splitlines()
+    assert len(commit) == 1
+    changed = git.git(origin, "diff", "--name-only", f"{commit[0]}^", commit[0]).splitlines()
+    assert sorted(changed) == sorted(map(str, (PRODUCTION.denied, PRODUCTION.release, PRODUCTION.rendered)))
+    [best] = [one for one in history.healthy(origin, PRODUCTION) if one.version == "1.1.0"]
+    assert git.show(origin, commit[0], PRODUCTION.rendered) == git.show(origin, best.commit, PRODUCTION.rendered)
+    assert [denial.version for denial in history.denied_at(origin, PRODUCTION, "main")] == ["1.1.1"]
+
+
+def test_proposing_the_denied_delivery_again_is_refused(told: Told) -> None:
+    """Act 5: the refusal names the delivery, the cause and the file."""
+    assert "(1.1.1) is denied there" in told.output
+    assert "manifests/releases/production/delays/denied.yaml" in told.output
+
+
+def test_git_revert_rolls_back_without_a_failed_request(told: Told) -> None:
+    """Act 6: production answers from 1.0.0 again, no request failed, and no pod was started for it."""
+    assert told.report["facts"]["rollback"]["failed"] == 0
+    text = git.show(told.stage.origin, "main", PRODUCTION.rendered)
+    assert text is not None
+    assert render.delivered(text)[1] == "1.0.0"
+    events = told.events("production")
+    applied = [event["time"] for event in events if event["event"] == "applied" and event["version"] == "1.0.0"]
+    started = [event for event in events if event["event"] == "pod" and event["version"] == "1.0.0"]
+    assert not [event for event in started if event["time"] >= applied[-1] and not event["ready"]]
+
+
+def test_git_and_what_serves_are_equal(told: Told) -> None:
+    """Act 7: the ledger closed."""
+    assert told.report["facts"]["ledger"] == "equal"
+
+
+def test_without_the_fault_the_same_release_is_promoted(told: Told, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Act 5 with the fault switch off: the judge passes that very delivery and it becomes healthy in production."""
+    stage = Stage(tmp_path_factory.mktemp("no-fault"))
+    merge = git.git(told.stage.origin, "log", "--first-parent", "--format=%H", "--grep=promote-1.1.1", "main")
+    subprocess.run(["git", "clone", "--quiet", "--bare", told.stage.origin, stage.origin], check=True)
+    git.git(stage.origin, "update-ref", "refs/heads/main", f"{merge}^1")
+    subprocess.run(["git", "clone", "--quiet", stage.origin, stage.clone], check=True)
+    for name in (".venv", ".tools", "data"):
+        if (told.stage.clone / name).exists():
+            (stage.clone / name).symlink_to(told.stage.clone / name)
+    story = Story(stage)
+    try:
+        moves.rehearse(story, "production")
+        stage.wait("1.1.0 serves", lambda: completed(stage, "1.1.0"))
+        moves.users(story)
+        git.git(stage.origin, "update-ref", "refs/heads/main", merge)
+        moves.healthy(story, "production", "1.1.1")
+        assert moves.answered(story, PRODUCTION) == 1001001
+    finally:
+        stage.close()
+
+
+def completed(stage: Stage, version: str) -> bool | None:
+    """True once the rehearsal said that a version serves everyone."""
+    events = stage.folder / "production" / "events.jsonl"
+    return (
+        True
+        if events.exists() and f"{version} (" in events.read_text() and "serves everyone" in events.read_text()
+        else None
+    )
+
+
+def test_a_story_that_does_not_go_as_told_ends_with_one_line(told: Told, tmp_path: Path) -> None:
+    """An act that fails ends the demo with exit code 1 and one line, and ends what it started."""
+    code = (
+        "from scripts.demo import __main__ as demo, acts; demo.ACTS[:] = [acts.ledger]; raise SystemExit(demo.main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--folder", str(tmp_path / "stage")],
+        cwd=told.stage.clone, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
