@@ -108,6 +108,8 @@ class Cluster:
         if pod.gone.is_set():
             model.pods.remove(pod)
         told = pod.reason or ("ready" if pod.ready else "not ready")
+        if pod.restarts:
+            told += f", restarted {pod.restarts} times (logs: {pod.folder / 'logs'})"
         self._say(model, "pod", digest, f"{pod.name} {phase}, {told}", pod=pod.name, phase=phase, ready=pod.ready)
         self._move(model, Available(digest, sum(pod.ready for pod in model.live(digest)), _now()))
 

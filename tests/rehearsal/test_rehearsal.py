@@ -139,9 +139,11 @@ def test_a_fault_in_production_is_reverted(
         assert (denial.delivery, denial.version) == (bad, "1.1.0")
         assert "failed (1) > failureLimit (0)" in denial.cause
         assert render.delivered(str(git.show(origin, "main", FILES.rendered)))[0] == good
-        pods = [pod for pod in state(folder)["pods"] if pod["ready"]]
-        served = {dvc_directory(Path(artifact))[0] for pod in pods for artifact in pod["artifacts"]}
-        assert served == {dvc_directory(models / "half" / "1")[0]}
+        await until(lambda: {pod["version"] for pod in state(folder)["pods"] if pod["ready"]} == {"1.0.0"}, 30)
+        artifacts = [artifact for pod in state(folder)["pods"] if pod["ready"] for artifact in pod["artifacts"]]
+        assert [dvc_directory(Path(artifact))[0] for artifact in artifacts] == 2 * [
+            dvc_directory(models / "half" / "1")[0]
+        ]
         return descendants(process.pid)
 
     with rehearsing(repository, folder, "--fault", "delays/1.1.0=0.5") as process:
