@@ -12,12 +12,13 @@ from typing import Any
 from fledge import bare  # stands in for tensorflow before anything of it is imported
 
 # isort: split
+import numpy as np
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, saved_model_pb2
 from tensorflow.python.client import pywrap_tf_session
 from tensorflow.python.client.session import Session
 from tensorflow.python.framework import ops
-from tensorflow.python.framework.errors_impl import DataLossError, NotFoundError, OpError
+from tensorflow.python.framework.errors_impl import DataLossError, InvalidArgumentError, NotFoundError, OpError
 from tensorflow.python.saved_model import loader_impl
 from tensorflow.python.training import py_checkpoint_reader
 
@@ -63,7 +64,7 @@ class Model:
         with _run_options(timeout_ms) as options:
             fetches = [endpoints[name] for name in names]
             values = self._session._call_tf_sessionrun(options, feeds, fetches, [], None)
-        return dict(zip(names, values, strict=True))
+        return {name: _array(value) for name, value in zip(names, values, strict=True)}
 
     def variables(self) -> dict[str, bare.Array]:
         """Return the variables as they lie in the checkpoint, by their path from the saved object."""
@@ -83,6 +84,11 @@ class Model:
     def close(self) -> None:
         """Free the session. A run in another thread is cancelled."""
         self._session.close()
+
+
+def _array(value: Any) -> bare.Array:
+    # A scalar comes as numpy's own scalar, a scalar string as bytes.
+    return np.asarray(value, object if isinstance(value, bytes) else None)
 
 
 @contextmanager
@@ -115,6 +121,9 @@ def load(
         try:
             meta_graph = loader_impl.SavedModelLoader(str(path)).load(session, list(tags))
             return Model(path, session, meta_graph)
+        except ValueError as problem:  # from Python's part of loading: no checkpoint, a graph that does not fit
+            session.close()
+            raise InvalidArgumentError(None, None, str(problem)) from None
         except BaseException:
             session.close()
             raise

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import math
+import os
 import signal
 import socket
 import sys
@@ -137,7 +138,7 @@ def _rest_socket(flags: Flags) -> socket.socket | None:
     try:
         listening = socket.create_server(("", flags.rest_api_port), family=family, dualstack_ipv6=both, backlog=1024)
     except OSError as problem:
-        message = f"Failed to start HTTP Server at localhost:{flags.rest_api_port}: {problem.strerror}"
+        message = f"Failed to start HTTP Server at localhost:{flags.rest_api_port}: {os.strerror(problem.errno or 0)}"
         raise error("INVALID_ARGUMENT", message) from None
     # Connections inherit it. asyncio would set it only where the socket names its protocol; without it a reply of two
     # writes waits 40 ms for the client's delayed acknowledgement.

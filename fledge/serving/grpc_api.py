@@ -17,6 +17,7 @@ from fledge.serving.models import Models
 from fledge.serving.predict import Execute, predict
 
 LONGEST_MESSAGE = 1024
+YEAR_S = 365 * 24 * 3600
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 Handler = Callable[[Any, grpc.ServicerContext], Any]
@@ -117,6 +118,9 @@ def _counted(handler: Handler, metrics: Metrics) -> Handler:
 
 
 def _timeout_ms(context: grpc.ServicerContext) -> int | None:
-    """Return what is left of the caller's deadline, at least a millisecond: 0 would mean none."""
+    """Return what is left of the caller's deadline, at least a millisecond: 0 would mean none.
+
+    A caller without a deadline has centuries left in some versions of grpc, which no timeout holds.
+    """
     remaining = context.time_remaining()
-    return None if remaining is None else max(1, int(remaining * 1000))
+    return None if remaining is None or remaining > YEAR_S else max(1, int(remaining * 1000))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tensorflow.python.framework.errors_impl import DataLossError
-from tensorflow.python.lib.io import tf_record
+from tensorflow.python.lib.io._pywrap_record_io import RecordIterator
 from tensorflow_serving.apis import prediction_log_pb2
 
 from fledge import savedmodel
@@ -91,7 +91,7 @@ def _warm_up(servable: Servable, path: Path, flags: Flags, execute: Execute, met
 
 def _records(file: Path) -> Iterator[bytes]:
     try:
-        for count, record in enumerate(tf_record.tf_record_iterator(str(file))):
+        for count, record in enumerate(RecordIterator(str(file), "")):
             if count == MOST_RECORDS:
                 message = f"Number of warmup records exceeds the maximum ({MOST_RECORDS}) at {file}"
                 raise error("INVALID_ARGUMENT", message)

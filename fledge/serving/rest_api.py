@@ -148,13 +148,7 @@ def _unzipped(headers: Mapping[str, str], body: bytes) -> bytes:
 
 
 def _predict(api: Api, spec: model_pb2.ModelSpec, body: bytes) -> bytes:
-    try:
-        return _answer_predict(api, spec, rest_json.parse(body))
-    except RecursionError:
-        raise error("INVALID_ARGUMENT", "JSON Value: lists nested too deeply for a tensor") from None
-
-
-def _answer_predict(api: Api, spec: model_pb2.ModelSpec, request: Any) -> bytes:
+    request = rest_json.parse(body)
     if not isinstance(request, dict):
         raise error("INVALID_ARGUMENT", f"JSON Value: {rest_json.dump(request)} Is not object")
     key = request.get("signature_name", DEFAULT_SIGNATURE)

@@ -1,41 +1,18 @@
 """The tensors of a REST predict request: rows (`instances`) or columns (`inputs`)."""
 
-import base64
-import binascii
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 
 from fledge import bare
 from fledge.savedmodel import Error
 from fledge.serving.errors import error, status_text
-from fledge.serving.rest_json import dump, type_name
+from fledge.serving.rest_json import dump
+from fledge.serving.rest_values import INT32, INTEGERS, is_base64, reader
 
-_TYPES = {
-    type(None): "Null",
-    dict: "Object",
-    list: "Array",
-    str: "String",
-    int: "Number",
-    float: "Number",
-}
-
-_INT32 = range(-(2**31), 2**31)
-
-# RapidJSON's IsInt, IsInt64, IsUint, IsUint64; the narrow types wrap around afterwards.
-_INTEGERS = {
-    types_pb2.DT_INT8: _INT32,
-    types_pb2.DT_INT16: _INT32,
-    types_pb2.DT_INT32: _INT32,
-    types_pb2.DT_UINT8: _INT32,
-    types_pb2.DT_INT64: range(-(2**63), 2**63),
-    types_pb2.DT_UINT32: range(2**32),
-    types_pb2.DT_UINT64: range(2**64),
-}
+MOST_DIMENSIONS = 64  # of a numpy array; a TensorFlow one has 254
 
 
 class _Dense(NamedTuple):
@@ -135,16 +112,12 @@ def _from_columns(columns: Any, inputs: Mapping[str, TensorInfo]) -> dict[str, b
 
 
 def _is_object(value: Any) -> bool:
-    return isinstance(value, dict) and not _is_base64(value)
-
-
-def _is_base64(value: Any) -> bool:
-    return isinstance(value, dict) and list(value) == ["b64"]
+    return isinstance(value, dict) and not is_base64(value)
 
 
 def _to_array(dense: _Dense, dtype: int) -> bare.Array:
     target = bare.numpy_dtype(dtype)
-    array = np.empty(len(dense.values), np.int32 if _INTEGERS.get(dtype) == _INT32 else target)
+    array = np.empty(len(dense.values), np.int32 if INTEGERS.get(dtype) == INT32 else target)
     with np.errstate(over="ignore"):
         array[:] = dense.values
     return array.astype(target, copy=False).reshape(dense.shape)
@@ -157,8 +130,11 @@ def _dense(value: Any, dtype: int) -> _Dense:
     while isinstance(inner, list):
         shape.append(len(inner))
         inner = inner[0] if inner else None
+    if len(shape) > MOST_DIMENSIONS:
+        message = f"JSON Value: lists nested {len(shape)} deep, expected at most {MOST_DIMENSIONS}"
+        raise error("INVALID_ARGUMENT", message)
     values: list[Any] = []
-    _fill(value, 0, shape, _reader(dtype), values)
+    _fill(value, 0, shape, reader(dtype), values)
     return _Dense(tuple(shape), values)
 
 
@@ -177,56 +153,3 @@ def _fill(value: Any, level: int, shape: list[int], read_one: Callable[[Any], An
         raise error("INVALID_ARGUMENT", message)
     for item in value:
         _fill(item, level + 1, shape, read_one, values)
-
-
-def _reader(dtype: int) -> Callable[[Any], Any]:
-    """Return what turns one JSON value into one of a `DataType`, or raises."""
-
-    def wrong(value: Any) -> Error:
-        kind = str(value) if isinstance(value, bool) else _TYPES[type(value)]
-        return error(
-            "INVALID_ARGUMENT", f"JSON Value: {dump(value)} Type: {kind} is not of expected type: {type_name(dtype)}"
-        )
-
-    def real(value: Any) -> float:
-        if type(value) not in (int, float):
-            raise wrong(value)
-        try:
-            return float(value)
-        except OverflowError:
-            return math.inf if value > 0 else -math.inf
-
-    def integer(value: Any) -> int:
-        if type(value) is not int or value not in _INTEGERS[dtype]:
-            raise wrong(value)
-        return int(value)
-
-    def boolean(value: Any) -> bool:
-        if not isinstance(value, bool):
-            raise wrong(value)
-        return value
-
-    def text(value: Any) -> bytes:
-        if _is_base64(value):
-            return _decoded(value)
-        if not isinstance(value, str):
-            raise wrong(value)
-        return value.encode("utf-8", "surrogateescape")
-
-    def unsupported(value: Any) -> Any:
-        raise error("UNIMPLEMENTED", f"Conversion of JSON Value: {dump(value)} to type: {type_name(dtype)}")
-
-    if dtype in (types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE):
-        return real
-    if dtype in _INTEGERS:
-        return integer
-    return {types_pb2.DT_BOOL: boolean, types_pb2.DT_STRING: text}.get(dtype, unsupported)
-
-
-def _decoded(value: dict[str, Any]) -> bytes:
-    if not isinstance(value["b64"], str):
-        raise error("INVALID_ARGUMENT", f"JSON Value: {dump(value)} not formatted correctly for base64 data")
-    try:
-        return base64.b64decode(value["b64"], validate=True)
-    except (binascii.Error, ValueError):
-        raise error("INVALID_ARGUMENT", "Unable to base64 decode") from None
