@@ -17,7 +17,7 @@ def build(folder: Path, root: Path) -> str:
     done = subprocess.run([*command(root), str(folder)], capture_output=True, text=True)
     if done.returncode:
         # kustomize says `Error: …`, kubectl logs `… err="…"`.
-        last = re.sub(r'^(Error: |.* err=)', "", done.stderr.strip().splitlines()[-1])
+        last = re.sub(r"^(Error: |.* err=)", "", done.stderr.strip().splitlines()[-1])
         raise Problem(f"kustomize: {last}, expected manifests that build (manifests/)")
     return done.stdout
 

@@ -48,13 +48,17 @@ class Project(Strict):
             if environment.name == name:
                 return environment
         known = ", ".join(e.name for e in self.environments)
-        raise Problem(f"{name}: no such environment, expected one of {known} (project.yaml: environments)")
+        raise Problem(
+            f"{name or '(no name)'}: no such environment, expected one of {known} (project.yaml: environments)"
+        )
 
     def model(self, name: str) -> str:
         """Raises Problem for a name that project.yaml does not list."""
         if name in self.models:
             return name
-        raise Problem(f"{name}: no such model, expected one of {', '.join(self.models)} (project.yaml: models)")
+        raise Problem(
+            f"{name or '(no name)'}: no such model, expected one of {', '.join(self.models)} (project.yaml: models)"
+        )
 
     def below(self, name: str) -> Environment | None:
         """The environment before `name` on the promotion path, None for the first one."""
