@@ -53,14 +53,13 @@ def git_state() -> tuple[str, str]:
     return status.stdout, (ROOT / ".git" / "config").read_text()
 
 
-def ended(folder: Path) -> list[str]:
-    """The command lines of processes that still work in `folder`."""
-    left = []
-    for process in Path("/proc").glob("[0-9]*/cmdline"):
+def running_in(folder: Path) -> list[str]:
+    """The command lines of processes that work in `folder` or below."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            command = process.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if (process / "cwd").resolve().is_relative_to(folder):
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
         except OSError:
-            continue  # it ended meanwhile
-        if str(folder) in command:
-            left.append(command)
-    return left
+            continue  # it ended meanwhile, or is not ours
+    return found

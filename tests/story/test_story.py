@@ -13,7 +13,7 @@ from fledge.release import Files, dump
 from scripts.demo import moves, traffic
 from scripts.demo.stage import Stage, Story
 from scripts.gates import Pair, judge
-from tests.story.conftest import Told, ended
+from tests.story.conftest import Told, running_in
 
 STAGING, PRODUCTION = Files("staging", "delays"), Files("production", "delays")
 
@@ -27,7 +27,7 @@ def test_every_act_ends_as_told(told: Told) -> None:
     """The demo ends with exit code 0 after seven acts, and nothing that it started is left."""
     assert told.code == 0, told.output[-3000:]
     assert len(told.report["acts"]) == 7
-    assert ended(told.stage.folder) == []
+    assert running_in(told.stage.folder) == []
 
 
 def test_the_first_model_ranks_well_enough(told: Told) -> None:
