@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from fledge import git, history, project
+from fledge.project import Project
 from fledge.release import Files, Release
 from fledge.render import delivered
 
@@ -16,7 +17,7 @@ class Change:
     """One (environment, model) whose delivery differs from the target branch's.
 
     candidate: a release enters the first environment; promotion: it goes one environment up;
-    rollback: byte for byte what a healthy, not denied tag holds; base: the same artifact in another stack.
+    rollback: byte for byte what a healthy, not denied tag holds; base: the champion in another stack.
     """
 
     files: Files
@@ -33,37 +34,28 @@ class Change:
 def affected(root: Path, base: str, head: str = "HEAD") -> list[Change]:
     """Every changed delivery between `base` (the target branch) and `head`, in the order of project.yaml."""
     owner = project.load(root)
-    changes = []
-    for environment in owner.environments:
-        for model in owner.models:
-            change = _change(root, Files(environment.name, model), base, head, owner)
-            changes += [change] if change else []
-    return changes
+    pairs = [Files(environment.name, model) for environment in owner.environments for model in owner.models]
+    return [change for files in pairs if (change := _change(root, owner, files, base, head))]
 
 
-def _change(root: Path, files: Files, base: str, head: str, owner: project.Project) -> Change | None:
+def _change(root: Path, owner: Project, files: Files, base: str, head: str) -> Change | None:
     after, before = git.show(root, head, files.rendered), git.show(root, base, files.rendered)
-    if after is None or after == before or (before and delivered(after) == delivered(before)):
-        return None
     candidate = history.release_at(root, files, head)
-    if candidate is None:
-        return None  # `make check` says that a rendered file has no release
+    # `make check` refuses a rendered file without a release.
+    if after is None or candidate is None or (before and delivered(after) == delivered(before)):
+        return None
     best = history.last_healthy(root, files, base)
     champion = history.release_at(root, files, best.commit) if best else None
-    return Change(files, _kind(root, files, base, head, after, candidate, owner), candidate, champion)
-
-
-def _kind(
-    root: Path, files: Files, base: str, head: str, after: str, candidate: Release, owner: project.Project
-) -> Kind:
+    first = owner.below(files.environment) is None
+    kind: Kind = "candidate" if first else "promotion"
     if is_rollback(root, files, base, after):
-        return "rollback"
-    now = history.release_at(root, files, base)
-    if now and now.artifact == candidate.artifact:
-        return "base"
-    return "promotion" if owner.below(files.environment) else "candidate"
+        kind = "rollback"
+    elif champion and (champion.artifact, champion.contract) == (candidate.artifact, candidate.contract):
+        kind = "base"
+    return Change(files, kind, candidate, champion)
 
 
 def is_rollback(root: Path, files: Files, base: str, rendered: str) -> bool:
     """Whether `rendered` is, byte for byte, what one of its own healthy, not denied tags holds."""
-    return any(git.show(root, one.commit, files.rendered) == rendered for one in history.restorable(root, files, base))
+    commits = [one.commit for one in history.restorable(root, files, base)]
+    return rendered in git.shows(root, commits, files.rendered)

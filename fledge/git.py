@@ -5,6 +5,19 @@ from pathlib import Path
 
 from fledge.problems import Problem
 
+# Who commits and tags when no person does. A person's wish to sign is not the app's.
+APP = {
+    "GIT_AUTHOR_NAME": "fledge[bot]",
+    "GIT_AUTHOR_EMAIL": "fledge@users.noreply.example.com",
+    "GIT_COMMITTER_NAME": "fledge[bot]",
+    "GIT_COMMITTER_EMAIL": "fledge@users.noreply.example.com",
+    "GIT_CONFIG_COUNT": "2",
+    "GIT_CONFIG_KEY_0": "commit.gpgsign",
+    "GIT_CONFIG_VALUE_0": "false",
+    "GIT_CONFIG_KEY_1": "tag.gpgsign",
+    "GIT_CONFIG_VALUE_1": "false",
+}
+
 
 def git(root: Path, *arguments: str) -> str:
     """What `git` prints, without the last newline. Raises Problem with git's own last line when it refuses."""
@@ -31,6 +44,23 @@ def show(root: Path, revision: str, path: Path | str) -> str | None:
     return run(root, "show", f"{revision}:{path}") if exists(root, f"{revision}:{path}") else None
 
 
+def shows(root: Path, revisions: list[str], path: Path | str) -> list[str | None]:
+    """As `show` for many revisions, by one process."""
+    asked = "".join(f"{revision}:{path}\n" for revision in revisions)
+    command = ["git", "-C", str(root), "cat-file", "--batch=%(objecttype) %(objectsize)"]
+    answer = subprocess.run(command, input=asked.encode(), capture_output=True, check=True).stdout
+    texts: list[str | None] = []
+    for _ in revisions:
+        head, _, answer = answer.partition(b"\n")
+        if not head.startswith(b"blob "):
+            texts.append(None)
+            continue
+        size = int(head.split()[1])
+        texts.append(answer[:size].decode())
+        answer = answer[size + 1 :]  # the content ends with a newline of cat-file's own
+    return texts
+
+
 def first_parents(root: Path, revision: str, path: Path | str) -> list[str]:
     """The commits of the first-parent history that changed `path`, newest first."""
     # --diff-merges: a merge commit counts as the change that it brought to its first parent.
@@ -47,15 +77,12 @@ def target(root: Path, branch: str) -> str:
     raise Problem(f"git: no branch {branch} found, expected the branch that Argo CD follows (project.yaml: branch)")
 
 
-def require_clean(root: Path, *paths: Path | str) -> None:
-    """Raises Problem when `paths` (or, without any, the whole tree) hold changes that are not committed."""
-    dirty = git(root, "status", "--porcelain", "--", *map(str, paths)).splitlines()
+def require_clean(root: Path) -> None:
+    """Raises Problem, a line for each file that holds changes which are not committed."""
+    dirty = git(root, "status", "--porcelain").splitlines()
     if dirty:
         raise Problem(
-            *(
-                f"git: {line[3:]} is not committed, expected a clean tree (git commit or git restore it)"
-                for line in dirty
-            )
+            *(f"git: {line[3:]} is not committed, expected a clean tree (git commit or git restore)" for line in dirty)
         )
 
 

@@ -1,16 +1,15 @@
-"""What git remembers of one (environment, model): which deliveries were healthy, denied, or last healthy."""
+"""What git remembers of one (environment, model): which deliveries came, and which were healthy, denied, last healthy."""
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from fledge import git, release
 from fledge.release import Denial, Files, Release
 from fledge.render import delivered
 
 
-@dataclass(frozen=True)
-class Healthy:
-    """A delivery that served everyone after its canary was judged, as the tag on the commit that brought it."""
+class Delivery(NamedTuple):
+    """A delivery and the first-parent commit of the target branch that changed the rendered file to it."""
 
     delivery: str
     version: str
@@ -21,16 +20,22 @@ def tag_name(files: Files, version: str, delivery: str) -> str:
     return f"healthy/{files.environment}/{files.model}/{version}-{delivery}"
 
 
-def healthy(root: Path, files: Files) -> list[Healthy]:
-    """Every healthy delivery of this (environment, model), in no particular order."""
-    prefix = f"refs/tags/healthy/{files.environment}/{files.model}/"
+def deliveries(root: Path, files: Files, revision: str) -> list[Delivery]:
+    """Every delivery in the first-parent history of `revision`, newest first; one that came back stands twice."""
+    commits = git.first_parents(root, revision, files.rendered)
+    texts = git.shows(root, commits, files.rendered)
+    return [Delivery(*delivered(text), commit) for text, commit in zip(texts, commits, strict=True) if text]
+
+
+def healthy(root: Path, files: Files, revision: str) -> list[Delivery]:
+    """The deliveries of that history whose commit carries the healthy tag, newest first.
+
+    A tag anywhere else says nothing: a branch's own commit cannot make itself healthy.
+    """
+    prefix = f"refs/tags/{tag_name(files, '', '').removesuffix('-')}"
     lines = git.git(root, "for-each-ref", "--format=%(refname) %(objectname)", prefix).splitlines()
-    found = []
-    for line in lines:
-        name, commit = line.split()
-        version, _, delivery = name.removeprefix(prefix).rpartition("-")
-        found.append(Healthy(delivery, version, commit))
-    return found
+    tagged = {(name.rpartition("-")[2], commit) for name, commit in map(str.split, lines)}
+    return [one for one in deliveries(root, files, revision) if (one.delivery, one.commit) in tagged]
 
 
 def denied_at(root: Path, files: Files, revision: str) -> list[Denial]:
@@ -39,40 +44,30 @@ def denied_at(root: Path, files: Files, revision: str) -> list[Denial]:
     return release.denied_from_text(text, str(files.denied)) if text else []
 
 
-def restorable(root: Path, files: Files, revision: str) -> list[Healthy]:
+def restorable(root: Path, files: Files, revision: str) -> list[Delivery]:
     """The healthy deliveries that are not denied: what may serve again without a canary."""
     denied = {denial.delivery for denial in denied_at(root, files, revision)}
-    return [one for one in healthy(root, files) if one.delivery not in denied]
+    return [one for one in healthy(root, files, revision) if one.delivery not in denied]
 
 
-def last_healthy(root: Path, files: Files, revision: str) -> Healthy | None:
+def last_healthy(root: Path, files: Files, revision: str) -> Delivery | None:
     """The champion: walking back from `revision`, the first delivery that is healthy and not denied.
 
-    Not the newest tag: after a rollback those differ.
+    Not the newest tag: after a rollback those differ. The commit is the tagged one.
     """
     known = {one.delivery: one for one in restorable(root, files, revision)}
-    for delivery, _, _ in deliveries(root, files, revision):
-        if delivery in known:
-            return known[delivery]
-    return None
+    return next(
+        (known[one.delivery] for one in deliveries(root, files, revision) if one.delivery in known),
+        None,
+    )
 
 
-def deliveries(root: Path, files: Files, revision: str) -> list[tuple[str, str, str]]:
-    """(delivery, version, commit) of each first-parent change of the rendered file, newest first."""
-    found = []
-    for commit in git.first_parents(root, revision, files.rendered):
-        text = git.show(root, commit, files.rendered)
-        if text is not None:
-            found.append((*delivered(text), commit))
-    return found
-
-
-def brought_by(root: Path, files: Files, revision: str, delivery: str) -> str | None:
-    """The first-parent commit that brought `delivery`, counted from its latest stay; None if it never came."""
+def brought_by(root: Path, files: Files, revision: str, delivery: str) -> Delivery | None:
+    """When `delivery` came for its latest stay; None if it never came."""
     brought = None
-    for found, _, commit in deliveries(root, files, revision):
-        if found == delivery:
-            brought = commit
+    for one in deliveries(root, files, revision):
+        if one.delivery == delivery:
+            brought = one
         elif brought:
             break
     return brought
@@ -89,6 +84,6 @@ def versions(root: Path, model: str, environments: list[str], revision: str) -> 
     found = set()
     for environment in environments:
         files = Files(environment, model)
-        found |= {version for _, version, _ in deliveries(root, files, revision)}
+        found |= {one.version for one in deliveries(root, files, revision)}
         found |= {denial.version for denial in denied_at(root, files, revision)}
     return sorted(found, key=release.parse)

@@ -117,13 +117,13 @@ def error_ratio(root: Path, model: str) -> float:
     return value
 
 
-def rows(root: Path, model: str) -> list[str]:
-    """The months of held-out rows, `gates.rows` of a model's params.yaml: what gates score and replay sends."""
+def replayed(root: Path, model: str) -> str:
+    """The month whose rows feed an environment without users: the first of `gates.rows` in a model's params.yaml."""
     file = f"models/{model}/params.yaml"
     months = (read_yaml(root / file).get("gates") or {}).get("rows")
     if not isinstance(months, list) or not months:
         raise Problem(f"{model}: found {months!r}, expected a list of months like [2013-07] ({file}: gates.rows)")
-    return [str(month) for month in months]
+    return str(months[0])
 
 
 def remote(root: Path) -> str:

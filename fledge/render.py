@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -9,12 +10,12 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from fledge import atomic, kustomize, project, release
+from fledge import atomic, git, kustomize, project, release
 from fledge.problems import Problem
 from fledge.project import Project
 from fledge.release import LOCAL, Files, Release
 
-DELIVERY = "fledge.dev/delivery"
+DELIVERY, VERSION = "fledge.dev/delivery", "fledge.dev/version"
 GATEWAY = "models.gateway.svc:80"  # where the gateway answers inside the cluster
 HEADER = "# Rendered by `make render`; Argo CD applies this file. Edit its sources, not this.\n"
 
@@ -46,6 +47,16 @@ def write(root: Path, files: Files, wanted: Release) -> list[Path]:
     return [files.release, files.rendered]
 
 
+def restore(root: Path, files: Files, commit: str) -> list[Path]:
+    """Write release.yaml and the rendered file as `commit` holds them, nothing else; the paths written."""
+    for path in (files.release, files.rendered):
+        text = git.show(root, commit, path)
+        if text is None:
+            raise Problem(f"{files.who}: no {path} found at {commit}, expected what the healthy tag holds")
+        atomic.write(root / path, text)
+    return [files.release, files.rendered]
+
+
 def stamped(manifests: str) -> str:
     """The manifests with the delivery written into the pod template, kustomize's bytes otherwise untouched."""
     delivery = delivery_of(rollout_of(manifests)["spec"]["template"])
@@ -73,9 +84,12 @@ def rollout_of(manifests: str) -> dict[str, Any]:
 
 
 def delivered(manifests: str) -> tuple[str, str]:
-    """(delivery, version) as the rendered pod template says."""
-    labels = rollout_of(manifests)["spec"]["template"]["metadata"]["labels"]
-    return labels[DELIVERY], labels["fledge.dev/version"]
+    """(delivery, version) as the rendered pod template's labels say, which occur nowhere else in the file."""
+    found = [re.search(rf'^ +{label}: "?([^"\n]+)"?$', manifests, re.MULTILINE) for label in (DELIVERY, VERSION)]
+    if not all(found):
+        raise Problem(f"render: no {DELIVERY} and {VERSION} found, expected both as labels (manifests/rendered/)")
+    delivery, version = (match[1] for match in found if match)
+    return delivery, version
 
 
 def _place(root: Path, owner: Project, files: Files) -> dict[str, Any]:
@@ -90,7 +104,7 @@ def _place(root: Path, owner: Project, files: Files) -> dict[str, Any]:
             "environment": files.environment,
             "remote": project.shared_remote(root),
             "errorRatio": str(project.error_ratio(root, files.model)),
-            "rows": f"{files.model}/{project.rows(root, files.model)[0]}.parquet",
+            "rows": f"{files.model}/{project.replayed(root, files.model)}.parquet",
             "gateway": GATEWAY,
             "hostnames": environment.hostnames(files.model),
         },
@@ -105,6 +119,7 @@ def _kustomization(root: Path, owner: Project, files: Files) -> dict[str, Any]:
         "kind": "Kustomization",
         "resources": [f"{base}/base", "release.yaml", "place.yaml"],
         "components": [f"{base}/components/release", *fed, f"{base}/environments/{files.environment}"],
+        "namespace": files.environment,
         "namePrefix": f"{files.model}-",
         "labels": [{"pairs": {"app.kubernetes.io/instance": files.model}, "includeSelectors": True}],
         "images": [

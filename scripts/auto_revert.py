@@ -12,16 +12,10 @@ from pathlib import Path
 from fledge import atomic, git, history, project, release, render
 from fledge.problems import Problem, reported
 from fledge.release import Denial, Files
-from scripts.check import problems_of
-from scripts.rollback import restore
+from fledge.rules import problems_of
 
 # Another merge may land between fetch and push: the acts are then made anew on what it left.
 ROUNDS = 5
-APP = {
-    f"GIT_{who}_{what}": value
-    for who in ("AUTHOR", "COMMITTER")
-    for what, value in (("NAME", "fledge[bot]"), ("EMAIL", "fledge@users.noreply.example.com"))
-}
 
 
 @reported
@@ -35,35 +29,42 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     root = Path.cwd()
     git.require_clean(root)
-    os.environ.update(APP)
-    for _ in range(ROUNDS):
-        said = attempt(root, options.env, options.model, options.delivery, options.reason)
-        if said:
-            print(said)
-            return 0
-    raise Problem(f"{options.env}/{options.model}: found {ROUNDS} refused pushes, expected one to land (git push)")
-
-
-def attempt(root: Path, environment: str, model: str, delivery: str, reason: str) -> str | None:
-    """Both acts on the newest target branch. What was done, or None when the push was overtaken."""
-    git.git(root, "fetch", "--quiet", "--tags", "origin")
+    os.environ.update(git.APP)
     owner = project.load(root)
-    files = Files(owner.environment(environment).name, owner.model(model))
-    base = git.target(root, owner.branch)
+    files = Files(owner.environment(options.env).name, owner.model(options.model))
+    for _ in range(ROUNDS):
+        said = attempt(root, files, owner.branch, options.delivery, options.reason)
+        if said is not None:
+            print("\n".join(said) or f"{files.who}: {options.delivery} is denied and gone already, nothing to do")
+            return 0
+    raise Problem(f"{files.who}: found {ROUNDS} pushes overtaken, expected one to land (git push)")
+
+
+def attempt(root: Path, files: Files, branch: str, delivery: str, reason: str) -> list[str] | None:
+    """Both acts on the newest target branch. What was done, or None when another push came first.
+
+    Act 2 is checked like any other change. Should a rule refuse it, the denial lands all the same.
+    """
+    git.git(root, "fetch", "--quiet", "--tags", "origin")
+    base = git.git(root, "rev-parse", git.target(root, branch))
     git.git(root, "checkout", "--quiet", "--detach", base)
-    written = [*deny(root, files, base, delivery, reason), *revert(root, files, base, delivery)]
-    if not written:
-        return f"{files.who}: {delivery} is denied and gone already, nothing to do"
-    problems = list(problems_of(root, files, base))
-    if problems:
-        git.git(root, "restore", ".")
-        raise Problem(*problems)
-    git.commit(root, _message(files, delivery, reason, written), *written)
-    try:
-        git.git(root, "push", "--quiet", "origin", f"HEAD:refs/heads/{owner.branch}")
-    except Problem:
+    done, refused = [], []
+    if written := deny(root, files, base, delivery, reason):
+        git.commit(root, f"Deny {files.who} {delivery}\n\n{reason}", *written)
+        done.append(f"{files.who}: {git.git(root, 'log', '-1', '--format=%h %s')}")
+    if written := revert(root, files, base, delivery):
+        refused = list(problems_of(root, files, base))
+        if refused:
+            git.git(root, "restore", *map(str, written))
+        else:
+            version = render.delivered((root / files.rendered).read_text())[1]
+            git.commit(root, f"Revert {files.who} to {version}\n\nof {delivery}: {reason}", *written)
+            done.append(f"{files.who}: {git.git(root, 'log', '-1', '--format=%h %s')}")
+    if done and not _pushed(root, base, branch):
         return None
-    return f"{files.who}: {git.git(root, 'log', '-1', '--format=%h %s')}"
+    if refused:
+        raise Problem(*refused)
+    return done
 
 
 def deny(root: Path, files: Files, base: str, delivery: str, reason: str) -> list[Path]:
@@ -71,14 +72,14 @@ def deny(root: Path, files: Files, base: str, delivery: str, reason: str) -> lis
 
     A delivery that was healthy is never denied: when its own pods stay away Argo Rollouts reports an abort too.
     """
-    if delivery in {one.delivery for one in history.healthy(root, files)}:
+    if delivery in {one.delivery for one in history.healthy(root, files, base)}:
         raise Problem(
             f"{files.who}: delivery {delivery} was healthy there, expected a canary (an incident: a person decides)"
         )
     denials = history.denied_at(root, files, base)
     if delivery in {denial.delivery for denial in denials}:
         return []
-    came = {one: version for one, version, _ in history.deliveries(root, files, base)}
+    came = {one.delivery: one.version for one in history.deliveries(root, files, base)}
     if delivery not in came:
         raise Problem(f"{files.who}: delivery {delivery} never came there, expected one of {', '.join(came) or 'none'}")
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -93,14 +94,20 @@ def revert(root: Path, files: Files, base: str, delivery: str) -> list[Path]:
     if held is None or render.delivered(held)[0] != delivery:
         return []
     best = history.last_healthy(root, files, base)
-    if best is None or best.delivery == delivery:
-        return []  # Never healthy here before: a person decides (architecture: last healthy).
-    return restore(root, files, best.commit)
+    # Without a healthy one there is nothing to go back to: a person decides (architecture: last healthy).
+    return render.restore(root, files, best.commit) if best else []
 
 
-def _message(files: Files, delivery: str, reason: str, written: list[Path]) -> str:
-    act = "Revert" if files.rendered in written else "Deny"
-    return f"{act} {files.who} {delivery}\n\n{reason}"
+def _pushed(root: Path, base: str, branch: str) -> bool:
+    """Whether the push landed; False when the branch moved meanwhile. Raises Problem for any other refusal."""
+    try:
+        git.git(root, "push", "--quiet", "origin", f"HEAD:refs/heads/{branch}")
+    except Problem:
+        git.git(root, "fetch", "--quiet", "origin")
+        if git.git(root, "rev-parse", git.target(root, branch)) == base:
+            raise
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Record in git that a delivery served everyone after its canary was judged: the healthy tag."""
 
 import argparse
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,6 @@ from fledge import git, golden, history, project
 from fledge.problems import Problem, reported
 from fledge.project import Environment
 from fledge.release import Files
-from scripts.auto_revert import APP
 
 
 @reported
@@ -20,44 +18,42 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", required=True)
     parser.add_argument("--env", required=True)
     parser.add_argument("--delivery", required=True, help="the completed delivery: 12 hex digits")
-    parser.add_argument("--gateway", help="HOST:PORT; a first delivery has no canary: golden requests go there")
-    parser.add_argument("--first", action="store_true", help="the first delivery of this model there")
+    parser.add_argument("--gateway", help="HOST:PORT, where the golden requests of a first delivery go")
+    parser.add_argument("--first", action="store_true", help="it had no canary: the first of this model there")
     options = parser.parse_args(argv)
     root = Path.cwd()
-    os.environ.update(APP)
+    os.environ.update(git.APP)
     git.git(root, "fetch", "--quiet", "--tags", "origin")
     owner = project.load(root)
     files = Files(owner.environment(options.env).name, owner.model(options.model))
-    if options.gateway and options.first:
-        served(root, files, owner.environment(options.env), options.gateway)
+    if options.first:
+        answered(root, files, owner.environment(options.env), options.gateway)
     print(f"{files.who}: {tagged(root, files, git.target(root, owner.branch), options.delivery)}")
     return 0
 
 
-def served(root: Path, files: Files, environment: Environment, gateway: str) -> None:
+def answered(root: Path, files: Files, environment: Environment, gateway: str | None) -> None:
     """Raises Problem, a line each, for golden requests that the gateway does not answer as the contract says."""
-    lines = (root / "models" / files.model / "requests.jsonl").read_text().splitlines()
-    requests = [json.loads(line) for line in lines if line.strip()]
+    if not gateway:
+        raise Problem(f"{files.who}: no gateway given, expected where golden requests go (--gateway HOST:PORT)")
+    requests = golden.read(root / "models" / files.model / "requests.jsonl")
     names = environment.hostnames(files.model)
     problems = golden.answers(gateway, names["rest"], names["grpc"], files.model, requests)
     if problems:
-        raise Problem(*(f"{files.who}: {line} (models/{files.model}/requests.jsonl)" for line in problems))
+        raise Problem(*(f"{files.who}: {line}" for line in problems))
 
 
 def tagged(root: Path, files: Files, base: str, delivery: str) -> str:
     """The tag's name; made and pushed unless it is there. Raises Problem for a denied or unknown delivery."""
     if delivery in {denial.delivery for denial in history.denied_at(root, files, base)}:
         raise Problem(f"{files.who}: delivery {delivery} is denied, expected one that is not ({files.denied})")
-    commit = history.brought_by(root, files, base, delivery)
-    if commit is None:
-        raise Problem(
-            f"{files.who}: delivery {delivery} never came there, expected one of its history ({files.rendered})"
-        )
-    version = next(version for one, version, _ in history.deliveries(root, files, base) if one == delivery)
-    name = history.tag_name(files, version, delivery)
+    brought = history.brought_by(root, files, base, delivery)
+    if brought is None:
+        raise Problem(f"{files.who}: delivery {delivery} never came there, expected one of {files.rendered}'s history")
+    name = history.tag_name(files, brought.version, delivery)
     if not git.exists(root, f"refs/tags/{name}"):
-        git.git(root, "tag", name, commit)
-        git.git(root, "push", "--quiet", "origin", f"refs/tags/{name}")
+        git.git(root, "tag", name, brought.commit)
+    git.git(root, "push", "--quiet", "origin", f"refs/tags/{name}")
     return name
 
 

@@ -8,6 +8,7 @@ from fledge import git, history, project, release, render
 from fledge.problems import Problem, reported
 from fledge.project import Project
 from fledge.release import Files, Release
+from fledge.rules import denied_line
 
 
 @reported
@@ -21,8 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     owner = project.load(root)
     files = Files(owner.environment(options.to).name, owner.model(options.model))
     git.require_clean(root)
-    wanted = promotable(root, owner, files)
     base = git.target(root, owner.branch)
+    wanted = promotable(root, owner, files, base)
     rendered = render.render(root, files, wanted)
     delivery, _ = render.delivered(rendered)
     _refuse(root, files, base, delivery, wanted)
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def promotable(root: Path, owner: Project, files: Files) -> Release:
+def promotable(root: Path, owner: Project, files: Files, base: str) -> Release:
     """The release of the environment below. Raises Problem where there is none or it is not healthy there."""
     below = owner.below(files.environment)
     if below is None:
@@ -45,7 +46,7 @@ def promotable(root: Path, owner: Project, files: Files) -> Release:
     if wanted is None:
         raise Problem(f"{files.who}: no release found in {below.name}, expected one ({source.release})")
     delivery, _ = render.delivered((root / source.rendered).read_text())
-    if delivery not in {one.delivery for one in history.healthy(root, source)}:
+    if delivery not in {one.delivery for one in history.healthy(root, source, base)}:
         tag = history.tag_name(source, wanted.version, delivery)
         raise Problem(f"{files.who}: {wanted.version} is not healthy in {below.name}, expected the tag {tag}")
     return wanted
@@ -54,10 +55,7 @@ def promotable(root: Path, owner: Project, files: Files) -> Release:
 def _refuse(root: Path, files: Files, base: str, delivery: str, wanted: Release) -> None:
     for denial in history.denied_at(root, files, base):
         if denial.delivery == delivery:
-            raise Problem(
-                f"{files.who}: delivery {delivery} ({wanted.version}) is denied there ({denial.cause}), "
-                f"expected a new patch version ({files.denied}; make release MODEL={files.model})"
-            )
+            raise Problem(denied_line(files, wanted.version, denial))
     current = git.show(root, base, files.rendered)
     if current and render.delivered(current)[0] == delivery:
         raise Problem(f"{files.who}: {wanted.version} is there already, expected something to promote")

@@ -27,19 +27,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Follow a branch of a git remote; print a line for each event and keep them all in events.jsonl."""
     parser = argparse.ArgumentParser(prog="rehearse", description=__doc__)
     parser.add_argument("--env", required=True)
-    parser.add_argument("--remote", default=str(process.ROOT), help="a git repository; default: this clone")
-    parser.add_argument("--branch", default="main")
+    parser.add_argument(
+        "--remote", help="a git repository, where tags and reverts are pushed to; default: this clone, only read"
+    )
+    parser.add_argument("--branch", help="default: project.yaml: branch")
     parser.add_argument("--folder", type=Path, help="logs and state.json; default: .fledge/rehearsal/<env>")
     parser.add_argument("--events", type=Path, help="JSON lines are appended here; default: events.jsonl in the folder")
     parser.add_argument(
         "--fault", action="append", default=[], metavar="MODEL/VERSION=SHARE", help="fail that share of predictions"
     )
     options = parser.parse_args(argv)
+    owner = project.load(process.ROOT)
+    owner.environment(options.env)
+    options.branch = options.branch or owner.branch
+    options.acts = options.remote is not None
+    options.remote = options.remote or str(process.ROOT)
     options.folder = (options.folder or process.ROOT / ".fledge" / "rehearsal" / options.env).resolve()
     options.events = options.events or options.folder / "events.jsonl"
     options.faults = dict(map(fault, options.fault))
-    owner = project.load(process.ROOT)
-    owner.environment(options.env)
     for model, _ in options.faults:
         owner.model(model)
     asyncio.run(until_stopped(options))
@@ -108,7 +113,7 @@ async def perform(options: argparse.Namespace, acts: asyncio.Queue[list[str]], e
     while True:
         words = await acts.get()
         try:
-            lines = await run(words, options)
+            lines = await run(words, options) if options.acts else ["not done: this clone is only read (--remote)"]
         except Problem as problem:
             lines = problem.lines
         for line in [f"python -m {shlex.join(words)}", *lines]:

@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from fledge import atomic, git, history, project, render
-from fledge.history import Healthy
+from fledge import git, history, project, render
+from fledge.history import Delivery
 from fledge.problems import Problem, reported
 from fledge.release import Files
 
@@ -23,12 +23,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     files = Files(owner.environment(options.env).name, owner.model(options.model))
     git.require_clean(root)
     wanted = chosen(root, files, git.target(root, owner.branch), options.to)
-    git.commit(root, f"Roll {files.who} back to {wanted.version}", *restore(root, files, wanted.commit))
+    git.commit(root, f"Roll {files.who} back to {wanted.version}", *render.restore(root, files, wanted.commit))
     print(f"{files.who}: {wanted.version}, delivery {wanted.delivery}")
     return 0
 
 
-def chosen(root: Path, files: Files, base: str, version: str | None) -> Healthy:
+def chosen(root: Path, files: Files, base: str, version: str | None) -> Delivery:
     """The delivery to restore. Raises Problem, naming what would do, where there is none."""
     candidates = _others(root, files, base)
     for one in candidates:
@@ -38,22 +38,12 @@ def chosen(root: Path, files: Files, base: str, version: str | None) -> Healthy:
     raise Problem(f"{files.who}: no healthy delivery {version or ''} found, expected one of: {would_do} (make status)")
 
 
-def restore(root: Path, files: Files, commit: str) -> list[Path]:
-    """Write release.yaml and the rendered file as `commit` holds them, nothing else; the paths written."""
-    for path in (files.release, files.rendered):
-        text = git.show(root, commit, path)
-        if text is None:
-            raise Problem(f"{files.who}: no {path} found at {commit}, expected what the healthy tag holds")
-        atomic.write(root / path, text)
-    return [files.release, files.rendered]
-
-
-def _others(root: Path, files: Files, base: str) -> list[Healthy]:
-    """Healthy, not denied deliveries other than the current one, most recently served first."""
+def _others(root: Path, files: Files, base: str) -> list[Delivery]:
+    """Delivery, not denied deliveries other than the current one, most recently served first."""
     now = git.show(root, base, files.rendered)
     current = render.delivered(now)[0] if now else None
     known = {one.delivery: one for one in history.restorable(root, files, base)}
-    served = dict.fromkeys(delivery for delivery, _, _ in history.deliveries(root, files, base))
+    served = dict.fromkeys(one.delivery for one in history.deliveries(root, files, base))
     return [known[delivery] for delivery in served if delivery in known and delivery != current]
 
 

@@ -28,15 +28,18 @@ def said(root: Path, files: Files, base: str) -> list[str]:
     if rendered is None or wanted is None:
         return [f"{files.who}: nothing yet"]
     delivery, version = render.delivered(rendered)
-    served = git.git(root, "log", "-1", "--format=%h, %ci", str(history.brought_by(root, files, base, delivery)))
-    known = history.healthy(root, files)
+    brought = history.brought_by(root, files, base, delivery)
+    since = git.git(root, "log", "-1", "--format=%h, %ci", brought.commit) if brought else "unknown"
+    known = history.healthy(root, files, base)
     state = "healthy" if delivery in {one.delivery for one in known} else "not healthy yet"
-    back = [f"{one.version} ({one.delivery})" for one in history.restorable(root, files, base)]
+    back = dict.fromkeys(
+        f"{one.version} ({one.delivery})" for one in history.restorable(root, files, base) if one.delivery != delivery
+    )
     denied = [f"{one.version} ({one.delivery}: {one.cause})" for one in history.denied_at(root, files, base)]
     return [
-        f"{files.who}: {version} ({delivery}), {state}, since {served}",
+        f"{files.who}: {version} ({delivery}), {state}, since {since}",
         f"  artifact {wanted.artifact.md5}, parent {wanted.parent or 'none'}, trained at {wanted.training.commit[:10]}",
-        f"  roll back to: {', '.join(one for one in back if delivery not in one) or 'nothing'}",
+        f"  roll back to: {', '.join(back) or 'nothing'}",
         *[f"  denied: {one}" for one in denied],
     ]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from fledge import atomic
 from fledge.problems import reported
 from scripts.demo import traffic
-from scripts.demo.acts import ACTS
+from scripts.demo.acts import ACTS, Act
 from scripts.demo.stage import TEMPLATE, Story, scratch
 
 
@@ -36,9 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def told(story: Story, number: int, act: object) -> dict[str, object]:
+def told(story: Story, number: int, act: Act) -> dict[str, object]:
     """One act, its seconds, and the requests that users sent and lost meanwhile."""
-    assert callable(act)
     title = (act.__doc__ or "").strip()
     story.stage.say(f"\n[bold cyan]Act {number}. {title}[/]")
     began, clock = time.time(), time.monotonic()

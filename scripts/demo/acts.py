@@ -2,12 +2,14 @@
 
 import json
 import time
+from collections.abc import Callable
 
 from fledge import evidence, git, history, release
 from fledge.affected import affected
 from fledge.hashing import dvc_directory
 from fledge.problems import Problem
 from fledge.project import read_yaml
+from fledge.proposal import artifact
 from scripts.demo import traffic
 from scripts.demo.moves import (
     answered,
@@ -25,7 +27,6 @@ from scripts.demo.moves import (
     users,
 )
 from scripts.demo.stage import Story
-from scripts.release import artifact
 
 FAULTY = "1.1.1"
 
@@ -114,12 +115,13 @@ def roll_back(story: Story) -> None:
     stage.run("git switch -q -c back-to-1.0.0")
     stage.run(f"git revert --no-edit -m 1 {promotion[:10]}")
     began = time.time()
-    merge(story, "back-to-1.0.0")
-    landed = time.time()
+    landed = merge(story, "back-to-1.0.0")
     stage.wait("traffic is back on 1.0.0", lambda: serving(story, "1.0.0"))
     since = traffic.answers(story.log, since=began)
     last = traffic.last_from(since, release.number("1.1.0"))
-    seconds = max(0.0, (last or landed) - landed)
+    if last is None:
+        raise Problem("demo: 1.1.0 answered nobody before the rollback, expected it to serve")
+    seconds = last - landed
     failed = traffic.counts(since)["failed"]
     stage.say(f"    [bold]{seconds:.2f} s from the commit on main to the last answer of 1.1.0; {failed} failed[/]")
     story.facts["rollback"] = {"seconds": seconds, "failed": failed, "check": landed - began}
@@ -144,4 +146,13 @@ def ledger(story: Story) -> None:
     story.facts["ledger"] = "equal"
 
 
-ACTS = [data_and_model, first_release, good_candidate, broken_candidate, fails_in_production, roll_back, ledger]
+Act = Callable[[Story], None]
+ACTS: list[Act] = [
+    data_and_model,
+    first_release,
+    good_candidate,
+    broken_candidate,
+    fails_in_production,
+    roll_back,
+    ledger,
+]

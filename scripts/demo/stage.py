@@ -27,6 +27,7 @@ PERSON = {
     for who in ("AUTHOR", "COMMITTER")
     for what, value in (("NAME", "A Person"), ("EMAIL", "person@example.com"))
 }
+OWN_GIT = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 Found = TypeVar("Found")
 
 
@@ -114,9 +115,13 @@ class Stage:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The person's environment without this clone's make and git variables."""
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "MAKE", "MFLAGS"))}
-        return clean | PERSON | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+        """A person's in the scratch clone: its tools first, nothing of this clone's make, git and DVC."""
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "MAKE", "MFLAGS", "DVC_"))}
+        own = {
+            "PATH": f"{self.clone / '.venv' / 'bin'}{os.pathsep}{clean.get('PATH', os.defpath)}",
+            "DVC_SITE_CACHE_DIR": str(self.clone / ".fledge" / "dvc"),
+        }
+        return clean | PERSON | OWN_GIT | own
 
     @contextlib.contextmanager
     def _progress(self, what: str) -> Iterator[None]:
@@ -154,8 +159,14 @@ class Story:
 
 def scratch(folder: Path) -> Stage:
     """A new stage: this template as an owner has it, with a first commit, a bare origin and a DVC remote."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / "origin.git").exists():
+        raise Problem(f"demo: {folder} holds other things, expected an empty folder or an earlier stage (--folder)")
     shutil.rmtree(folder, ignore_errors=True)
     stage = Stage(folder)
+    # In this process too, git must not see a hook's or a person's settings.
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        del os.environ[name]
+    os.environ.update(PERSON | OWN_GIT)
     stage.clone.mkdir(parents=True)
     (folder / "remote").mkdir()
     for name in git.git(TEMPLATE, "ls-files", "-co", "--exclude-standard").splitlines():
