@@ -5,37 +5,52 @@ A line is {"name", "kind", "inputs": {input: [values]}, "expect"}, where `expect
 """
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fledge.problems import Problem
+from fledge.status import HTTP
+
 if TYPE_CHECKING:
     from fledge.client import Client, Signature
 
-# TensorFlow Serving's HTTP codes (serving contract 1.7).
-HTTP = {
-    "INVALID_ARGUMENT": 400,
-    "FAILED_PRECONDITION": 400,
-    "OUT_OF_RANGE": 400,
-    "UNAUTHENTICATED": 401,
-    "PERMISSION_DENIED": 403,
-    "NOT_FOUND": 404,
-    "ALREADY_EXISTS": 409,
-    "ABORTED": 409,
-    "RESOURCE_EXHAUSTED": 429,
-    "CANCELLED": 499,
-    "UNKNOWN": 500,
-    "INTERNAL": 500,
-    "DATA_LOSS": 500,
-    "UNIMPLEMENTED": 501,
-    "UNAVAILABLE": 503,
-    "DEADLINE_EXCEEDED": 504,
-}
-
 Request = Mapping[str, Any]
 Outputs = Mapping[str, NDArray[Any]] | str  # a string is the status of a failure: gRPC's name or HTTP's number
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The requests of a requests.jsonl, in its order; what a request must hold is for its reader to check.
+
+    Raises Problem, a line for each line that is no JSON object, or one where there is no file or no request in it.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Problem(f"{path}: found {error!r}, expected golden and edge requests ({path})") from None
+    parsed = {number: _parsed(line) for number, line in enumerate(lines, 1) if line.strip()}
+    requests = [found for found in parsed.values() if not isinstance(found, str)]
+    problems = [
+        f"{path}: found {found}, expected a request as a JSON object ({path}: line {number})"
+        for number, found in parsed.items()
+        if isinstance(found, str)
+    ]
+    if problems or not requests:
+        raise Problem(*problems or [f"{path}: found no request, expected golden and edge requests ({path})"])
+    return requests
+
+
+def _parsed(line: str) -> dict[str, Any] | str:
+    """A line's object, or what else it is."""
+    try:
+        found = json.loads(line)
+    except json.JSONDecodeError as error:
+        return f"no JSON ({error})"
+    return found if isinstance(found, dict) else f"a JSON {type(found).__name__}"
 
 
 def check(expect: Mapping[str, Any], answer: Outputs, others: Mapping[str, Outputs] | None = None) -> str | None:
@@ -99,8 +114,6 @@ async def _answers(where: tuple[str, str, str, str], requests: Sequence[Request]
 
 async def _signature(client: "Client", model: str) -> "Signature":
     import grpc
-
-    from fledge.problems import Problem
 
     try:
         return await client.signature()

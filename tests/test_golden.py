@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fledge.golden import answers, check, version
+from fledge.golden import answers, check, read, version
 from fledge.problems import Problem
 from tests.test_replay import Twice, served
 from tests.upstreams import HOSTS
@@ -47,6 +47,41 @@ RANGE = {"range": {"y": [0.0, 1.0]}}
 def test_check(expect: dict[str, Any], answer: Any, reason: str | None) -> None:
     """An answer is as expected, or there is one line that says what was found instead."""
     assert check(expect, answer, {"a": {"y": np.array([0.5])}}) == reason
+
+
+def test_read(tmp_path: Path) -> None:
+    """Requests come in the file's order; blank lines are none, and a line separator in a string ends no line."""
+    file = tmp_path / "requests.jsonl"
+    file.write_text('{"name": "a"}\n\n{"name": "b\u2028c"}\n', encoding="utf-8")
+    assert read(file) == [{"name": "a"}, {"name": "b\u2028c"}]
+
+
+@pytest.mark.parametrize(
+    ("content", "reasons"),
+    {
+        "lines": (
+            b'{"name": "a"}\nno request\n[1]\n',
+            [
+                "found no JSON (Expecting value: line 1 column 1 (char 0)), expected a request as a JSON object ({file}: line 2)",
+                "found a JSON list, expected a request as a JSON object ({file}: line 3)",
+            ],
+        ),
+        "empty": (b"\n", ["found no request, expected golden and edge requests ({file})"]),
+        "bytes": (b"\xff", ["found UnicodeDecodeError("]),
+        "absent": (None, ["found FileNotFoundError("]),
+    }.values(),
+    ids=["lines", "empty", "bytes", "absent"],
+)
+def test_read_refuses(tmp_path: Path, content: bytes | None, reasons: list[str]) -> None:
+    """Each line that is no request is named with its number; so is a file that is absent, unreadable or empty."""
+    file = tmp_path / "requests.jsonl"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(Problem) as problem:
+        read(file)
+    assert len(problem.value.lines) == len(reasons)
+    for line, reason in zip(problem.value.lines, reasons, strict=True):
+        assert line.startswith(f"{file}: {reason.format(file=file)}")
 
 
 def test_both_ways_through_the_gateway(tmp_path: Path) -> None:

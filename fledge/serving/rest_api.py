@@ -23,6 +23,7 @@ from fledge.serving.errors import code_name, error
 from fledge.serving.metrics import REQUEST_COUNT, REQUEST_LATENCY, Metrics
 from fledge.serving.models import Models
 from fledge.serving.predict import DEFAULT_SIGNATURE, Execute
+from fledge.status import HTTP
 
 _VERSION = r"(?:(?:/versions/(?P<version>\d+))|(?:/labels/(?P<label>[^/:]+)))?"
 _FLAGS = re.IGNORECASE | re.ASCII
@@ -31,22 +32,6 @@ GET = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION}(?:/(?P<verb>metad
 
 NOT_FOUND_PAGE = b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>\n"
 LARGEST_UNZIPPED = 100 * 2**20
-
-_HTTP = {
-    "CANCELLED": 499,
-    "INVALID_ARGUMENT": 400,
-    "FAILED_PRECONDITION": 400,
-    "OUT_OF_RANGE": 400,
-    "DEADLINE_EXCEEDED": 504,
-    "NOT_FOUND": 404,
-    "ALREADY_EXISTS": 409,
-    "ABORTED": 409,
-    "PERMISSION_DENIED": 403,
-    "RESOURCE_EXHAUSTED": 429,
-    "UNIMPLEMENTED": 501,
-    "UNAVAILABLE": 503,
-    "UNAUTHENTICATED": 401,
-}  # the others, UNKNOWN, INTERNAL and DATA_LOSS, are 500
 
 
 @dataclass(frozen=True)
@@ -114,7 +99,7 @@ def _measured(api: Api, method: str, target: str, headers: Mapping[str, str], bo
         content = _REPLIES[verb](api, _spec(name, found), _unzipped(headers, body))
     except Error as failure:
         api.metrics.count(REQUEST_COUNT, model_name=name, status=code_name(failure))
-        return _json(rest_json.error_body(failure.message), _HTTP.get(code_name(failure), 500))
+        return _json(rest_json.error_body(failure.message), HTTP.get(code_name(failure), 500))
     elapsed = (time.perf_counter() - begun) * 1e6
     api.metrics.count(REQUEST_COUNT, model_name=name, status="OK")
     api.metrics.observe(REQUEST_LATENCY, elapsed, model_name=name, API=verb, entrypoint="REST")
