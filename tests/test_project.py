@@ -6,6 +6,8 @@ import pytest
 
 from fledge import project
 from fledge.problems import Problem
+from scripts import check
+from tests.conftest import Repository
 
 GOOD = """
 models: [delays]
@@ -87,3 +89,14 @@ def test_a_release_needs_a_remote_that_pods_reach(tmp_path: Path) -> None:
         project.shared_remote(tmp_path)
     config.write_text(config.read_text().replace("../.fledge/remote", "s3://bucket/models"))
     assert project.shared_remote(tmp_path) == "s3://bucket/models"
+
+
+def test_a_verb_says_every_mistake_and_no_traceback(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Through `make check` two mistakes in project.yaml are two lines and exit code 1."""
+    owner = repository.root / "project.yaml"
+    owner.write_text(owner.read_text().replace("branch: main", "brunch: main"))
+    assert check.main([]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.rpartition(" (")[2] for line in lines] == ["project.yaml: branch)", "project.yaml: brunch)"]
