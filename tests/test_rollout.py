@@ -27,6 +27,7 @@ from fledge.rollout import (
     steps,
     transition,
 )
+from fledge.rollout.durations import seconds
 
 HASHES = [
     {"name": name, "valueFrom": {"podTemplateHashValue": value}} for name, value in (("s", "Stable"), ("c", "Latest"))
@@ -382,6 +383,38 @@ def test_a_step_that_cannot_be_played_is_named() -> None:
     assert caught.value.lines == [
         f"rollout: experiment, expected one of {kinds} (Rollout: spec.strategy.canary.steps[1])"
     ]
+
+
+@pytest.mark.parametrize("duration", ["10x", "abc", "", "1m30", "-5s", "1.2.3s"])
+def test_a_pause_that_cannot_be_read_is_named(duration: str) -> None:
+    """A pause whose duration is none is refused with its place when it is applied, not read as some other time."""
+    with pytest.raises(Problem) as caught:
+        Rollout(a_spec({"setWeight": 5}, {"pause": {"duration": duration}})).apply("a", ready=False)
+    where = "Rollout: spec.strategy.canary.steps[1].pause.duration"
+    assert caught.value.lines == [f"rollout: found duration {duration!r}, expected one like 10s or 1m30s ({where})"]
+
+
+@pytest.mark.parametrize(("duration", "needed"), [("500ms", 0.5), ("1h30m", 5400.0), (20, 20.0), ("20", 20.0)])
+def test_a_pause_lasts_its_duration(duration: str | int, needed: float) -> None:
+    """A pause ends after its Go duration, or after its whole number of seconds, and not before."""
+    rollout = Rollout(a_spec({"setWeight": 10}, {"pause": {"duration": duration}})).delivered("a").apply("b")
+    assert rollout.wait(needed * 0.9).now.phase == "Paused"
+    assert rollout.wait(needed * 0.2).now.phase != "Paused"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    {"10s": 10, "1m30s": 90, "250ms": 0.25, "1.5h": 5400, ".5s": 0.5, "1.s": 1, "2us": 2e-6, "0s": 0}.items(),
+)
+def test_durations(text: str, value: float) -> None:
+    """A Go duration is read in seconds, whatever its units."""
+    assert seconds(text, "analysis", "AnalysisTemplate: interval") == pytest.approx(value)
+
+
+def test_a_number_is_no_go_duration() -> None:
+    """Outside of a pause a duration has a unit, as in Go; without one it is refused where it stands."""
+    with pytest.raises(Problem, match=r"analysis: found duration 10, expected one like 10s .*: interval\)"):
+        seconds(10, "analysis", "AnalysisTemplate: interval")
 
 
 def test_nothing_happens_before_the_first_apply() -> None:

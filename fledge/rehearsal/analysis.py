@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from fledge.problems import Problem
+from fledge.rollout.durations import seconds
 from fledge.rollout.records import Outcome
 
 ERROR_RETRY = 10.0  # seconds; Argo Rollouts' pause after an error of a metric without an interval
-SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,6 @@ def assessed(metric: Mapping[str, Any], tally: Tally) -> tuple[Outcome, str] | N
     return None
 
 
-def seconds(duration: str) -> float:
-    """Read a Go duration such as `10s` or `1m30s`. Raises Problem for anything else."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", duration)
-    if not parts or "".join(number + unit for number, unit in parts) != duration:
-        raise Problem(f"analysis: found duration {duration!r}, expected one like 10s or 1m30s (AnalysisTemplate)")
-    return sum(float(number) * SECONDS[unit] for number, unit in parts)
-
-
 def metrics(name: str, template: Mapping[str, Any] | None, args: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return a template's metrics with `{{args.x}}` filled in. Raises Problem for an argument without a value."""
     if template is None:
@@ -118,8 +110,11 @@ async def run(
 
 async def _follow(metric: Mapping[str, Any], measure: Measure, report: Report) -> tuple[Outcome, str]:
     """Measure again and again until the metric is assessed."""
-    interval = seconds(metric["interval"]) if "interval" in metric else ERROR_RETRY
-    await asyncio.sleep(seconds(metric.get("initialDelay", "0s")))
+    interval, delay = (
+        seconds(metric[key], "analysis", f"AnalysisTemplate: {key}") if key in metric else default
+        for key, default in (("interval", ERROR_RETRY), ("initialDelay", 0.0))
+    )
+    await asyncio.sleep(delay)
     tally = Tally()
     while True:
         measurement = await measure(metric)

@@ -1,17 +1,16 @@
 """What a Rollout's spec asks for: its canary plan, with Argo Rollouts' defaults, and the numbers that follow from it."""
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from fledge.problems import Problem
+from fledge.rollout.durations import pause_seconds
 from fledge.rollout.records import Spec, Status
 
 KINDS = ("setWeight", "setCanaryScale", "analysis", "pause")
 WHERE = "Rollout: spec.strategy.canary.steps"
-SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
 @dataclass(frozen=True)
@@ -34,11 +33,8 @@ def plan_of(spec: Spec) -> Plan:
     """Read a Rollout's spec. Raises Problem for a step that this machine cannot play."""
     canary = spec["strategy"]["canary"]
     steps = tuple(canary.get("steps", ()))
-    unknown = [i for i, step in enumerate(steps) if len(step) != 1 or not set(step) <= set(KINDS)]
-    if unknown:
-        raise Problem(
-            *(f"rollout: {', '.join(steps[i])}, expected one of {', '.join(KINDS)} ({WHERE}[{i}])" for i in unknown)
-        )
+    if problems := [line for i, step in enumerate(steps) for line in unplayable(step, f"{WHERE}[{i}]")]:
+        raise Problem(*problems)
     return Plan(
         replicas=spec.get("replicas", 1),
         steps=steps,
@@ -51,6 +47,23 @@ def plan_of(spec: Spec) -> Plan:
         deadline=spec.get("progressDeadlineSeconds", 600),
         deadline_aborts=spec.get("progressDeadlineAbort", False),
     )
+
+
+def unplayable(step: Mapping[str, Any], where: str) -> list[str]:
+    """A line for what this machine cannot play of a step."""
+    if len(step) != 1 or not set(step) <= set(KINDS):
+        return [f"rollout: {', '.join(step)}, expected one of {', '.join(KINDS)} ({where})"]
+    try:
+        pause_duration(step, where)
+    except Problem as problem:
+        return problem.lines
+    return []
+
+
+def pause_duration(step: Mapping[str, Any], where: str = WHERE) -> float | None:
+    """How long a step pauses, in seconds; None for a step of another kind and for a pause that a person ends."""
+    duration = (step.get("pause") or {}).get("duration")
+    return None if duration is None else pause_seconds(duration, f"{where}.pause.duration")
 
 
 def current_step(plan: Plan, status: Status) -> Mapping[str, Any]:
@@ -87,10 +100,3 @@ def replicas_for(plan: Plan, weight: int) -> int:
     """The pods that carry `weight` percent of the traffic."""
     pods = math.ceil(weight * plan.replicas / 100)
     return max(pods, plan.min_pods) if pods else 0
-
-
-def seconds(duration: int | str) -> float:
-    """A `pause` step's duration: a number of seconds, or a string such as 30s, 1h30m."""
-    if str(duration).isdigit():
-        return float(duration)
-    return sum(float(number) * SECONDS[unit] for number, unit in re.findall(r"([\d.]+)([smh])", str(duration)))

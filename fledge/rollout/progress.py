@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Literal
 
-from fledge.rollout.plan import Plan, current_step, seconds
+from fledge.rollout.plan import Plan, current_step, pause_duration
 from fledge.rollout.records import Analysis, Pause, Status
 from fledge.rollout.replicas import at_desired, within_rollback_window
 
@@ -87,8 +87,9 @@ def step_completed(plan: Plan, status: Status, at: float) -> bool:
     match current_step(plan, status):
         case {"analysis": _}:
             return status.analysis is not None and status.analysis.phase == "Successful"
-        case {"pause": {"duration": duration}}:
-            return status.pause is not None and at - status.pause.since >= seconds(duration)
+        case {"pause": _} as step:
+            duration = pause_duration(step)
+            return duration is not None and status.pause is not None and at - status.pause.since >= duration
         case {"setWeight": _} | {"setCanaryScale": _}:
             return at_desired(plan, status)
     return False

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from fledge.problems import Problem
 from fledge.rehearsal import measure, ports
-from fledge.rehearsal.analysis import Measurement, Tally, assessed, metrics, run, seconds
+from fledge.rehearsal.analysis import Measurement, Tally, assessed, metrics, run
 from fledge.rehearsal.measure import judged
 from fledge.rehearsal.node import Node
 
@@ -191,12 +191,6 @@ def test_arguments_are_filled_in() -> None:
     """Arguments given win over a template's own values, wherever they stand in a metric and whatever they hold."""
     filled = metrics("judge", template({"a": "{{args.model}}/{{ args.weight }}"}), {"model": 'a"b', "weight": "5"})
     assert filled == [{"a": 'a"b/5'}]
-
-
-@pytest.mark.parametrize(("text", "value"), {"10s": 10, "1m30s": 90, "250ms": 0.25, "1.5h": 5400}.items())
-def test_durations(text: str, value: float) -> None:
-    """A Go duration is read in seconds."""
-    assert seconds(text) == value
 
 
 def test_a_missing_template_is_an_error() -> None:
