@@ -6,7 +6,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from fledge import git
+from fledge.problems import Problem
 from fledge.rehearsal.delivery import follow
 from tests.conftest import Repository
 from tests.rehearsal.waiting import until
@@ -112,3 +115,59 @@ def test_a_file_that_is_no_yaml(repository: Repository) -> None:
     asyncio.run(scene())
     assert len(seen.problems) == 1
     assert seen.problems[0].startswith(f"problem: {file}: while parsing")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"a: [", "while parsing"),
+        (b"\xff\xfe\x00", "'utf-8' codec can't decode"),
+        (b"just a word", "found just a word, expected a Kubernetes object"),
+        (b"{kind: Service}", "found {'kind': 'Service'}, expected a Kubernetes object"),
+    ],
+)
+def test_a_broken_file_does_not_hold_back_the_others(repository: Repository, content: bytes, reason: str) -> None:
+    """Of a commit in which one file is broken the others are applied, and that file once it is mended."""
+    broken = "manifests/rendered/production/aaa.yaml"
+    good = repository.root / "manifests/rendered/production/delays.yaml"
+    seen = Seen()
+
+    async def scene() -> None:
+        async with seen.following(repository):
+            (repository.root / broken).parent.mkdir(parents=True, exist_ok=True)
+            (repository.root / broken).write_bytes(content)
+            repository.commit("Break", broken)
+            repository.place("1.0.0", "production")
+            await until(lambda: seen.applied)
+            (repository.root / broken).write_bytes(good.read_bytes())
+            repository.commit("Mend", broken)
+            repository.push()
+            await until(lambda: len(seen.applied) == 2)
+
+    asyncio.run(scene())
+    assert [(model, version) for model, version, _ in seen.applied] == [("delays", "1.0.0"), ("aaa", "1.0.0")]
+    assert len(seen.problems) == 1
+    assert seen.problems[0].startswith(f"problem: {broken}: {reason}")
+
+
+def test_what_cannot_be_applied_is_tried_again(repository: Repository) -> None:
+    """A file that could not be applied is tried again without a new commit, and complained of once."""
+    seen, refusals = Seen(), 3
+    apply = seen.apply
+
+    def refusing(model: str, objects: Sequence[dict[str, Any]], commit: str) -> None:
+        nonlocal refusals
+        refusals -= 1
+        if refusals >= 0:
+            raise Problem("delays: not now")
+        apply(model, objects, commit)
+
+    seen.apply = refusing  # type: ignore[method-assign]
+    repository.place("1.0.0", "production")
+
+    async def scene() -> None:
+        async with seen.following(repository):
+            await until(lambda: seen.applied)
+
+    asyncio.run(scene())
+    assert seen.problems == ["problem: delays: not now"]
