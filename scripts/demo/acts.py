@@ -57,9 +57,9 @@ def first_release(story: Story) -> None:
 
 
 def good_candidate(story: Story) -> None:
-    """A good candidate: a wider network, gates PASS, canary in staging, then 5 → 25 → 100 in production"""
-    change(story, "wider-network", "units", "[96, 48]", "Widen the network")
-    propose(story, "wider-network")
+    """A good candidate: trained with a lower learning rate, gates PASS, canary in staging, then 5 → 25 → 100 in production"""
+    change(story, "learn-slower", "learning_rate", "0.002", "Lower the learning rate")
+    propose(story, "learn-slower")
     healthy(story, "staging", "1.1.0")
     promote(story, "1.1.0")
     healthy(story, "production", "1.1.0")
