@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from fledge.problems import Problem
+from fledge.rehearsal.malformed import MALFORMED
 from fledge.rollout.durations import seconds
 from fledge.rollout.records import Outcome
 
@@ -102,6 +103,8 @@ async def run(
         return "Successful", ""
     except Problem as problem:
         return "Error", str(problem)
+    except MALFORMED as error:  # else the rollout would wait for ever
+        return "Error", f"analysis: found {error!r}, expected what Argo Rollouts can evaluate (AnalysisTemplate)"
     finally:
         for task in tasks:
             task.cancel()

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from fledge.problems import Problem
 from fledge.rehearsal import analysis, measure
 from fledge.rehearsal.analysis import Measurement
-from fledge.rehearsal.model import Model, by_key
+from fledge.rehearsal.application import Application, by_key
 from fledge.rehearsal.node import FAULT, Node, Pod
 from fledge.rehearsal.objects import HASH, Endpoints, Object, endpoints, pod_of, selecting, template_hash, weighted
 from fledge.rollout import (
@@ -47,11 +47,12 @@ class Cluster:
     def __init__(self, gateway: Gateway, emit: Emit, faults: Faults | None = None) -> None:
         self.gateway, self.emit, self.faults = gateway, emit, faults or {}
         self.node: Node
-        self.models: dict[str, Model] = {}
+        self.applications: dict[str, Application] = {}
         self._desk: asyncio.Queue[Callable[[], None]] = asyncio.Queue()
         self._numbers = itertools.count(1)
         self._news: list[tuple[str, Mapping[str, Any]]] = []
         self._routed: Any = None
+        self._unrouted = ""  # why the gateway does not follow
 
     def apply(self, name: str, objects: Sequence[Object], commit: str) -> None:
         """Make `objects` (one Application, one model) what the cluster holds of it."""
@@ -71,8 +72,8 @@ class Cluster:
                 while self._news:  # told once the gateway has followed
                     self.emit(*self._news.pop(0))
         finally:
-            for model in self.models.values():
-                for task in model.analyses.values():
+            for app in self.applications.values():
+                for task in app.analyses.values():
                     task.cancel()
 
     async def _next(self) -> None:
@@ -83,122 +84,125 @@ class Cluster:
                 note()
             except Problem as problem:
                 self.emit("problem", {"message": str(problem)})
-        for model in self.models.values():
-            if model.status:
-                self._move(model, Clock(_now()))
+        for app in self.applications.values():
+            if app.status:
+                self._move(app, Clock(_now()))
 
     def _apply(self, name: str, objects: Sequence[Object], commit: str) -> None:
         found = by_key(name, objects)
-        model = self.models.setdefault(name, Model(name, found))
-        model.objects = found
-        spec = model.rollout["spec"]
+        app = self.applications.setdefault(name, Application(name, found))
+        app.objects = found
+        spec = app.rollout["spec"]
         digest = template_hash(spec["template"])
-        model.templates[digest] = spec["template"]
-        self._say(model, "applied", digest, f"{model.title(digest)} as of {commit[:10]}", commit=commit, hash=digest)
-        if spec != model.spec:
-            self._move(model, Applied(spec, digest, _now()))
-            model.spec = spec
+        app.templates[digest] = spec["template"]
+        self._say(app, "applied", digest, f"{app.title(digest)} as of {commit[:10]}", commit=commit, hash=digest)
+        if spec != app.spec:
+            self._move(app, Applied(spec, digest, _now()))
+            app.spec = spec
 
     def _pod(self, pod: Pod) -> None:
-        model = next((model for model in self.models.values() if pod in model.pods), None)
-        if model is None:  # a Job's
+        app = next((app for app in self.applications.values() if pod in app.pods), None)
+        if app is None:  # a Job's
             return
         digest = pod.labels[HASH]
         phase = "Gone" if pod.gone.is_set() else "Terminating" if pod.deleted.is_set() else pod.phase
         if pod.gone.is_set():
-            model.pods.remove(pod)
+            app.pods.remove(pod)
         told = pod.reason or ("ready" if pod.ready else "not ready")
         if pod.restarts:
             told += f", restarted {pod.restarts} times (logs: {pod.folder / 'logs'})"
-        self._say(model, "pod", digest, f"{pod.name} {phase}, {told}", pod=pod.name, phase=phase, ready=pod.ready)
-        self._move(model, Available(digest, sum(pod.ready for pod in model.live(digest)), _now()))
+        self._say(app, "pod", digest, f"{pod.name} {phase}, {told}", pod=pod.name, phase=phase, ready=pod.ready)
+        self._move(app, Available(digest, sum(pod.ready for pod in app.live(digest)), _now()))
 
-    def _move(self, model: Model, event: Event) -> None:
-        before = model.status
-        model.status, actions = transition(model.spec, before, event)
-        if model.status == before and not actions:
+    def _move(self, app: Application, event: Event) -> None:
+        before = app.status
+        app.status, actions = transition(app.spec, before, event)
+        if app.status == before and not actions:
             return
-        self._scale(model, model.status)
+        self._scale(app, app.status)
         for action in actions:
-            self._act(model, action)
-        self._tell(model, before or Status(), model.status)
+            self._act(app, action)
+        self._tell(app, before or Status(), app.status)
 
-    def _scale(self, model: Model, status: Status) -> None:
+    def _scale(self, app: Application, status: Status) -> None:
         """Pods follow ReplicaSets; of too many, those that are not ready go first, then the youngest."""
         desired = {replicas.hash: replicas.desired for replicas in status.replica_sets}
-        for digest in {*desired, *(pod.labels[HASH] for pod in model.pods)}:
-            live, wanted = model.live(digest), desired.get(digest, 0)
+        for digest in {*desired, *(pod.labels[HASH] for pod in app.pods)}:
+            live, wanted = app.live(digest), desired.get(digest, 0)
             for _ in range(wanted - len(live)):
-                model.pods.append(self.node.create(self._manifest(model, digest)))
+                app.pods.append(self.node.create(self._manifest(app, digest)))
             for surplus in sorted(live, key=lambda pod: not pod.ready)[wanted:]:
                 self.node.delete(surplus)
 
-    def _manifest(self, model: Model, digest: str) -> Object:
-        share = self.faults.get((model.name, model.release(digest)["version"]))
+    def _manifest(self, app: Application, digest: str) -> Object:
+        share = self.faults.get((app.name, app.release(digest)["version"]))
         annotations = {} if share is None else {FAULT: str(share)}
-        name = f"{model.rollout['metadata']['name']}-{digest}-{next(self._numbers)}"
-        return pod_of(model.rollout, model.templates[digest], name, digest, annotations)
+        name = f"{app.rollout['metadata']['name']}-{digest}-{next(self._numbers)}"
+        return pod_of(app.rollout, app.templates[digest], name, digest, annotations)
 
-    def _act(self, model: Model, action: Action) -> None:
+    def _act(self, app: Application, action: Action) -> None:
         if isinstance(action, StartAnalysis):
-            model.analyses[action.step] = asyncio.create_task(self._analyse(model, action))
+            app.analyses[action.step] = asyncio.create_task(self._analyse(app, action))
         elif isinstance(action, StopAnalysis):
-            if task := model.analyses.pop(action.step, None):
+            if task := app.analyses.pop(action.step, None):
                 task.cancel()
         elif action.trigger == "on-rollout-aborted":
-            self._say(model, "aborted", action.hash, str(model.status and model.status.message))
+            self._say(app, "aborted", action.hash, str(app.status and app.status.message))
         else:
-            model.promoted = action.hash  # told when Healthy: a first delivery is stable before it has pods
+            app.promoted = action.hash  # told when Healthy: a first delivery is stable before it has pods
 
-    def _tell(self, model: Model, before: Status, after: Status) -> None:
+    def _tell(self, app: Application, before: Status, after: Status) -> None:
         if (before.phase, before.message) != (after.phase, after.message):
             told = f"{after.phase}, {after.message}" if after.message else f"{after.phase}"
-            self._say(model, "phase", after.current, told, phase=after.phase)
+            self._say(app, "phase", after.current, told, phase=after.phase)
         if before.weights != after.weights:
             stable, canary = after.weights
             told = f"stable {stable} %, canary {canary} %"
-            self._say(model, "weights", after.current, told, stable=stable, canary=canary)
-        if model.promoted and model.promoted == after.stable and after.phase == "Healthy":
-            told = f"{model.title(after.stable)} serves everyone"
-            self._say(model, "completed", after.stable, told, first=not model.delivered)
-            model.promoted, model.delivered = None, True
+            self._say(app, "weights", after.current, told, stable=stable, canary=canary)
+        if app.promoted and app.promoted == after.stable and after.phase == "Healthy":
+            told = f"{app.title(after.stable)} serves everyone"
+            self._say(app, "completed", after.stable, told, first=not app.delivered)
+            app.promoted, app.delivered = None, True
 
-    def _say(self, model: Model, event: str, digest: str | None, message: str, **facts: object) -> None:
-        self._news.append((event, {"model": model.name, **model.release(digest), "message": message, **facts}))
+    def _say(self, app: Application, event: str, digest: str | None, message: str, **facts: object) -> None:
+        self._news.append((event, {"model": app.name, **app.release(digest), "message": message, **facts}))
 
-    async def _analyse(self, model: Model, action: StartAnalysis) -> None:
-        current, namespace = model.current, model.rollout["metadata"]["namespace"]
+    async def _analyse(self, app: Application, action: StartAnalysis) -> None:
+        current, namespace = app.current, app.rollout["metadata"]["namespace"]
 
         def report(metric: str, seen: Measurement) -> None:
             told = f"step {action.step}, {metric}: {seen.outcome}" + (f", {seen.message}" if seen.message else "")
-            self._say(model, "verdict", current, told, metric=metric, outcome=seen.outcome, value=seen.value)
+            self._say(app, "verdict", current, told, metric=metric, outcome=seen.outcome, value=seen.value)
 
-        templates = {name: model.objects.get(("AnalysisTemplate", name)) for name in action.templates}
+        templates = {name: app.objects.get(("AnalysisTemplate", name)) for name in action.templates}
         outcome, message = await analysis.run(
             templates, action.args, lambda metric: measure.measured(metric, namespace, self.node), report
         )
         told = f"step {action.step}: {outcome}" + (f", {message}" if message else "")
-        self._say(model, "analysis", current, told, step=action.step, outcome=outcome)
-        self._desk.put_nowait(lambda: self._move(model, Analysed(action.step, outcome, message, _now())))
+        self._say(app, "analysis", current, told, step=action.step, outcome=outcome)
+        self._desk.put_nowait(lambda: self._move(app, Analysed(action.step, outcome, message, _now())))
 
     async def _route(self) -> None:
         """Services, routes and endpoints follow every Rollout's status."""
         routes, services = [], []
-        for model in self.models.values():
-            canary, status = model.rollout["spec"]["strategy"]["canary"], model.status or Status()
+        for app in self.applications.values():
+            canary, status = app.rollout["spec"]["strategy"]["canary"], app.status or Status()
             names = (canary["stableService"], canary["canaryService"])
             weights = dict(zip(names, status.weights, strict=True))
             selected = dict(zip(names, status.selectors, strict=True))
-            routes += [weighted(route, weights) for route in model.kinds("HTTPRoute", "GRPCRoute")]
-            services += [selecting(service, selected) for service in model.kinds("Service")]
-        pods = [pod for model in self.models.values() for pod in model.pods]
+            routes += [weighted(route, weights) for route in app.kinds("HTTPRoute", "GRPCRoute")]
+            services += [selecting(service, selected) for service in app.kinds("Service")]
+        pods = [pod for app in self.applications.values() for pod in app.pods]
         wanted = (routes, services, endpoints(services, pods))
-        if wanted != self._routed:
-            self._routed = wanted
-            try:
-                await self.gateway.apply(*wanted)
-            except Problem as problem:
-                self.emit("problem", {"message": str(problem)})
+        if wanted == self._routed:
+            return
+        try:
+            await self.gateway.apply(*wanted)
+            self._routed, self._unrouted = wanted, ""
+        except Problem as problem:  # said once, tried again at the next tick
+            if str(problem) != self._unrouted:
+                self._unrouted = str(problem)
+                self.emit("problem", {"message": self._unrouted})
 
 
 def _now() -> float:

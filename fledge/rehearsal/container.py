@@ -30,20 +30,34 @@ class Container:
 
 def prepare(spec: Mapping[str, Any], place: Place, grace: float, log: Path, share: float | None = None) -> Container:
     """Return the container that `spec` of a pod means here. Raises Problem for what the rehearsal cannot run."""
-    named = {port.get("name"): place.ports[port["containerPort"]] for port in spec.get("ports", ())}
+    numbers = {key: port["containerPort"] for port in spec.get("ports", ()) for key in _names(port, spec["name"])}
+
+    def found(port: int | str) -> int:
+        if str(port) not in numbers:
+            ports = ", ".join(numbers) or "none"
+            raise Problem(f"{spec['name']}: found a probe of port {port}, expected one of its ports: {ports} (ports)")
+        return place.ports[numbers[str(port)]]
+
     return Container(
         name=spec["name"],
         argv=tuple(command(place, spec, share)),
         env={entry["name"]: entry.get("value", "") for entry in spec.get("env", ())},
         log=log,
         probes={
-            kind: probe(spec[f"{kind}Probe"], lambda port: named[port] if port in named else place.ports[int(port)])
+            kind: probe(spec[f"{kind}Probe"], found)
             for kind in ("startup", "readiness", "liveness")
             if f"{kind}Probe" in spec
         },
         pre_stop=_pre_stop(spec),
         grace=grace,
     )
+
+
+def _names(port: Mapping[str, Any], container: str) -> list[str]:
+    """What a probe may call a port: its number and its name. Raises Problem for a port without a number."""
+    if "containerPort" not in port:
+        raise Problem(f"{container}: found a port without containerPort, expected its number (ports)")
+    return [str(port["containerPort"]), *([port["name"]] if "name" in port else [])]
 
 
 async def run(container: Container, ending: asyncio.Event, ready: Ready) -> int:

@@ -19,8 +19,6 @@ from fledge.problems import Problem
 from fledge.rehearsal import process
 from fledge.rehearsal.routes import Endpoints, Json, resources
 
-__all__ = ["Gateway", "resources"]
-
 Address = tuple[str, int]
 
 # What counts as a request. Status, metadata and probes do not: they would let an idle canary look clean.
@@ -49,7 +47,8 @@ class Gateway:
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._lock, self._versions = folder, asyncio.Lock(), {"rds": 0, "cds": 0}
-        self._now: dict[str, list[Json]] = {}
+        self._written: dict[str, list[Json]] = {}
+        self._now: dict[str, list[Json]] = {"rds": [], "cds": []}  # what Envoy has said that it serves
         self._refused = {"rds": 0, "cds": 0}
         for kind, empty in zip(("rds", "cds"), resources([], [], {}), strict=True):
             self._write(kind, empty["resources"])
@@ -62,8 +61,8 @@ class Gateway:
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5))
         try:
             await self._until(self._admin)
-            await self._until(lambda: self._seen("cds"))
-            await self._until(lambda: self._seen("rds"))
+            for kind in ("cds", "rds"):
+                await self._served(kind)
             await self._until(self._listener)
         except BaseException:
             await self.stop()
@@ -83,7 +82,7 @@ class Gateway:
             await self._put("cds", cds + leaving)
             await self._put("rds", rds)
             await self._put("cds", cds)
-            await self._worker()
+            await self._until(self._worker)
 
     async def stop(self) -> None:
         """End Envoy; requests under way are lost."""
@@ -92,7 +91,7 @@ class Gateway:
 
     def _write(self, kind: str, found: list[Json]) -> None:
         self._versions[kind] += 1
-        self._now[kind] = found
+        self._written[kind] = found
         new = self._folder / f"{kind}.json"
         new.write_text(json.dumps({"version_info": str(self._versions[kind]), "resources": found}))
         # A folder for each: Envoy reads again at any rename in the folder that it watches.
@@ -100,9 +99,14 @@ class Gateway:
         os.replace(new, self._folder / kind / new.name)
 
     async def _put(self, kind: str, found: list[Json]) -> None:
-        if found != self._now[kind]:
+        # What was written and not served, refused or late, must not pass for served.
+        if not found == self._now[kind] == self._written[kind]:
             self._write(kind, found)
-            await self._until(lambda: self._seen(kind))
+            await self._served(kind)
+
+    async def _served(self, kind: str) -> None:
+        await self._until(lambda: self._seen(kind))
+        self._now[kind] = self._written[kind]
 
     async def _seen(self, kind: str) -> bool:
         """Whether Envoy serves the version written last."""
@@ -129,10 +133,11 @@ class Gateway:
                 self.address = _address(text)
             return bool(text)
 
-    async def _worker(self) -> None:
+    async def _worker(self) -> bool:
         # The version is the main thread's; the thread that serves takes a request after what it was told before.
         async with self._session.get("http://{}:{}/".format(*self.address)) as answer:
             await answer.read()
+        return True
 
     async def _until(self, true: Callable[[], Awaitable[bool]]) -> None:
         try:

@@ -11,6 +11,7 @@ from typing import Any
 from fledge.problems import Problem
 from fledge.rehearsal import ports
 from fledge.rehearsal.container import Container, prepare, run
+from fledge.rehearsal.malformed import MALFORMED
 from fledge.rehearsal.rewrite import Place
 
 FAULT = "fledge.dev/fault-share"  # an annotation that only the rehearsal's own fault switch writes
@@ -92,15 +93,16 @@ class Node:
         found: dict[int, int] = {}
         for container in _containers(spec):
             for port in container.get("ports", ()):
-                found[port["containerPort"]] = ports.free({*taken, *found.values()})
+                if "containerPort" in port:  # `prepare` complains
+                    found[port["containerPort"]] = ports.free({*taken, *found.values()})
         return Place(found, {}, self.names)
 
     async def _live(self, pod: Pod) -> None:
         try:
             try:
                 pod.phase = await self._phases(pod)
-            except* (Problem, OSError) as problems:
-                pod.reason = str(problems.exceptions[0])  # and stays in its phase, as for a kubelet
+            except* (Problem, OSError, *MALFORMED) as problems:  # it stays in its phase, as for a kubelet
+                pod.reason = _reason(problems.exceptions[0])
             pod.completed.set()
             self.changed(pod)
             await pod.deleted.wait()
@@ -179,12 +181,20 @@ class Node:
             failures = 0 if clock() - started > FORGOTTEN_AFTER else failures + 1
             pod.restarts += 1
             self.changed(pod)
-            delay = 0 if failures < 2 else min(self.backoff * 2 ** (failures - 2), LONGEST_BACKOFF)
             try:
-                await asyncio.wait_for(pod.deleted.wait(), delay)
+                await asyncio.wait_for(pod.deleted.wait(), delay(failures, self.backoff))
             except TimeoutError:
                 continue
             return
+
+
+def delay(failures: int, backoff: float) -> float:
+    """Seconds to wait before a start after so many failures (1 or more) in a row: none, `backoff`, twice that, …"""
+    return 0.0 if failures < 2 else min(backoff * 2.0 ** (failures - 2), LONGEST_BACKOFF)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, Problem | OSError) else f"found {error!r}, expected a pod (manifest)"
 
 
 def _containers(spec: Mapping[str, Any]) -> itertools.chain[Mapping[str, Any]]:
@@ -192,7 +202,11 @@ def _containers(spec: Mapping[str, Any]) -> itertools.chain[Mapping[str, Any]]:
 
 
 def _mounts(container: Mapping[str, Any], volumes: Mapping[str, Path]) -> dict[str, str]:
-    return {mount["mountPath"]: str(volumes[mount["name"]]) for mount in container.get("volumeMounts", ())}
+    mounts = {mount["mountPath"]: mount["name"] for mount in container.get("volumeMounts", ())}
+    if unknown := [name for name in mounts.values() if name not in volumes]:
+        names = ", ".join(volumes) or "none"
+        raise Problem(f"{container['name']}: found volumeMounts {', '.join(unknown)}, expected of {names} (volumes)")
+    return {path: str(volumes[name]) for path, name in mounts.items()}
 
 
 def _policy(spec: Mapping[str, Any]) -> str:

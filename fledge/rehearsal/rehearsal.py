@@ -104,24 +104,32 @@ def _state(environment: str, gateway: Gateway, judge: Address, cluster: Cluster)
         "admin": gateway.admin,
         "judge": judge,
         "models": {
-            model.name: {"stable": status.stable, "current": status.current, "weights": status.weights}
-            for model in cluster.models.values()
-            if (status := model.status)
+            app.name: {"stable": status.stable, "current": status.current, "weights": status.weights}
+            for app in cluster.applications.values()
+            if (status := app.status)
         },
         "pods": [
             {
                 "name": pod.name,
-                "model": model.name,
+                "model": app.name,
                 "hash": pod.labels[HASH],
-                **model.release(pod.labels[HASH]),
+                **app.release(pod.labels[HASH]),
                 "ready": pod.ready,
                 "folder": str(pod.folder),
-                "artifacts": [str(found.parent) for found in pod.folder.glob("volumes/**/saved_model.pb")],
+                "artifacts": artifacts(pod.folder),
             }
-            for model in cluster.models.values()
-            for pod in model.pods
+            for app in cluster.applications.values()
+            for pod in app.pods
         ],
     }
+
+
+def artifacts(pod: Path) -> list[str]:
+    """The SavedModels that a pod has fetched, each the folder `<volume>/<model>/<number>`.
+
+    Fetching makes other folders beside them and renames them at any moment: those are never looked into.
+    """
+    return sorted(str(found.parent) for found in pod.glob("volumes/*/*/[0-9]*/saved_model.pb"))
 
 
 def _text(address: Address) -> str:

@@ -139,6 +139,10 @@ def test_failure_ends_the_others(tmp_path: Path) -> None:
         "provider": ({"provider": {"prometheus": {}}}, "found provider prometheus, expected web or job"),
         "interval": ({"interval": "soon"}, "found duration 'soon', expected one like 10s"),
         "argument": ({"name": "{{args.nobody}}"}, "argument nobody has no value"),
+        "nothing": ({"provider": None}, "TypeError"),
+        "url": ({"provider": {"web": {}}}, "KeyError('url'), expected what Argo Rollouts can evaluate"),
+        "job": ({"provider": {"job": {"spec": {}}}}, "KeyError('template'), expected what Argo Rollouts can"),
+        "limit": ({"failureLimit": "many"}, "ValueError"),
     }.values(),
     ids=lambda value: "" if isinstance(value, str) else next(iter(value)),
 )
@@ -191,6 +195,16 @@ def test_arguments_are_filled_in() -> None:
     """Arguments given win over a template's own values, wherever they stand in a metric and whatever they hold."""
     filled = metrics("judge", template({"a": "{{args.model}}/{{ args.weight }}"}), {"model": 'a"b', "weight": "5"})
     assert filled == [{"a": 'a"b/5'}]
+
+
+def test_a_template_without_metrics_is_an_error() -> None:
+    """A template that lacks its parts ends the analysis with Error, instead of leaving the rollout to wait for ever."""
+
+    async def never(metric: object) -> Measurement:
+        raise AssertionError
+
+    outcome, message = asyncio.run(run({"judge": {"spec": {"args": [{}]}}}, {}, never, lambda *_: None))
+    assert (outcome, message.startswith("analysis: found KeyError('name'), expected")) == ("Error", True)
 
 
 def test_a_missing_template_is_an_error() -> None:

@@ -1,6 +1,8 @@
 """fledge.rehearsal.cluster with rendered manifests, and a node, a gateway and a judge that do as they are told."""
 
 import asyncio
+import functools
+import operator
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from fledge.problems import Problem
 from fledge.rehearsal import measure
 from fledge.rehearsal.analysis import Measurement
 from fledge.rehearsal.cluster import Cluster
@@ -30,6 +33,7 @@ class Stage:
         self.events: list[tuple[str, Mapping[str, Any]]] = []
         self.pods: list[Pod] = []
         self.unready = False
+        self.refusals = 0
         self.verdict = "inconclusive"
         self.routed: tuple[Any, Any, Any] = ([], [], {})
         self.weights: list[tuple[int, int]] = []
@@ -54,6 +58,9 @@ class Stage:
             self.cluster.changed(pod)
 
     async def apply(self, routes: Any, services: Any, endpoints: Any) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise Problem("gateway: Envoy did not follow")
         self.routed = (routes, services, endpoints)
         for route in routes:
             refs = route["spec"]["rules"][0]["backendRefs"]
@@ -198,11 +205,11 @@ def test_superseded_analysis_is_stopped(stage: Stage, render: Render) -> None:
             await until(lambda: stage.told("completed"))
             stage.cluster.apply("delays", second, "decaf")
             await until(lambda: stage.told("verdict"))
+            (analysis,) = stage.cluster.applications["delays"].analyses.values()
             stage.cluster.apply("delays", first, "c0ffee")
             await until(lambda: stage.told("phase")[-1]["phase"] == "Healthy" and stage.weights[-1] == (100, 0))
-            asked = len(stage.told("verdict"))
-            await asyncio.sleep(0.2)
-            assert len(stage.told("verdict")) == asked
+            await until(analysis.cancelled)
+            assert stage.cluster.applications["delays"].analyses == {}
 
     asyncio.run(scene())
     assert not stage.told("aborted")
@@ -224,6 +231,80 @@ def test_fault_switch(render: Render) -> None:
     shares = {pod.labels[HASH]: pod.manifest["metadata"]["annotations"].get(FAULT) for pod in stage.pods}
     assert shares == {digest(first): None, digest(second): "0.2"}
     assert FAULT not in str(second)
+
+
+def test_routes_are_tried_again(stage: Stage, render: Render) -> None:
+    """Routes that the gateway did not take are tried until it does, and the trouble is told once."""
+    objects = render("1.0.0")
+    stage.refusals = 3
+
+    async def scene() -> None:
+        async with stage.running():
+            stage.cluster.apply("delays", objects, "c0ffee")
+            await until(lambda: stage.told("completed"))
+            await until(lambda: stage.routed[0] and stage.serving("delays-stable") == {digest(objects)})
+
+    asyncio.run(scene())
+    assert [problem["message"] for problem in stage.told("problem")] == ["gateway: Envoy did not follow"]
+
+
+def test_a_malformed_template_aborts(stage: Stage, render: Render) -> None:
+    """An analysis that cannot be made is an Error that aborts the canary; the rollout does not wait for ever."""
+    first, second = render("1.0.0"), render("1.1.0")
+    del next(item for item in second if item["kind"] == "AnalysisTemplate")["spec"]["metrics"]
+
+    async def scene() -> None:
+        async with stage.running():
+            stage.cluster.apply("delays", first, "c0ffee")
+            await until(lambda: stage.told("completed"))
+            stage.cluster.apply("delays", second, "decaf")
+            await until(lambda: stage.told("aborted"))
+
+    asyncio.run(scene())
+    assert "found KeyError('metrics'), expected what Argo Rollouts can evaluate" in stage.told("aborted")[0]["message"]
+
+
+def without(*path: Any) -> Callable[[dict[str, Any]], Any]:
+    """Take a part out of a Rollout."""
+    return lambda rollout: functools.reduce(operator.getitem, path[:-1], rollout).pop(path[-1])
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    {
+        "no template": (without("spec", "template"), "found KeyError('template'), expected a whole Rollout"),
+        "no containers": (without("spec", "template", "spec", "containers"), "found KeyError('containers')"),
+        "no Service": (without("spec", "strategy", "canary", "canaryService"), "found KeyError('canaryService')"),
+        "no spec": (lambda rollout: rollout.update(spec=None), "found TypeError("),
+        "no such step": (
+            lambda rollout: rollout["spec"]["strategy"]["canary"]["steps"].append({"experiment": {}}),
+            "rollout: experiment, expected one of setWeight",
+        ),
+    }.values(),
+    ids=["no template", "no containers", "no Service", "no spec", "no such step"],
+)
+def test_a_broken_rollout_changes_nothing(
+    stage: Stage, render: Render, broken: Callable[[dict[str, Any]], Any], reason: str
+) -> None:
+    """A Rollout that cannot be played is a problem that is told; the Application stays as it was, and moves on."""
+    first, second, third = render("1.0.0"), render("1.1.0"), render("1.2.0")
+    broken(next(item for item in second if item["kind"] == "Rollout"))
+
+    async def scene() -> None:
+        async with stage.running():
+            stage.cluster.apply("other", second, "decaf")
+            stage.cluster.apply("delays", first, "c0ffee")
+            await until(lambda: stage.told("completed"))
+            before = stage.cluster.applications["delays"].objects
+            stage.cluster.apply("delays", second, "decaf")
+            await until(lambda: len(stage.told("problem")) == 2)
+            assert list(stage.cluster.applications) == ["delays"]
+            assert stage.cluster.applications["delays"].objects is before
+            stage.cluster.apply("delays", third, "c0ffee")
+            await until(lambda: stage.weights[-1] == (95, 5))
+
+    asyncio.run(scene())
+    assert all(reason in problem["message"] for problem in stage.told("problem"))
 
 
 def test_a_broken_file_changes_nothing(stage: Stage, render: Render) -> None:

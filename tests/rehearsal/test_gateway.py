@@ -11,7 +11,8 @@ import pytest
 from scipy import stats
 
 from fledge.problems import Problem
-from fledge.rehearsal.gateway import Gateway, resources
+from fledge.rehearsal.gateway import Gateway
+from fledge.rehearsal.routes import resources
 from tests.upstreams import HOSTS, SERVICES, Client, Pod, endpoints, route, routes
 
 ALPHA = 1e-6  # how often a test of a random share may fail although it is right
@@ -208,6 +209,40 @@ def test_weight_zero_is_immediate(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def test_a_late_configuration_is_not_taken_for_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After Envoy did not follow in time, `apply` of the same or of what was before returns only when Envoy serves it."""
+
+    async def story() -> None:
+        async with running(tmp_path) as (gateway, client), Pod("stable") as stable, Pod("canary") as canary:
+            both = endpoints(stable=stable, canary=canary)
+            await gateway.apply(routes(100, 0), SERVICES, both)
+            for following in ((0, 100), (100, 0)):
+                with monkeypatch.context() as patch:
+                    patch.setattr("fledge.rehearsal.gateway._DEADLINE", 0.0)
+                    with pytest.raises(Problem, match="Envoy did not follow within 0 s"):
+                        await gateway.apply(routes(0, 100), SERVICES, both)
+                await gateway.apply(routes(*following), SERVICES, both)
+                assert await client.rest() == ("stable" if following[0] else "canary")
+                await gateway.apply(routes(100, 0), SERVICES, both)
+
+    asyncio.run(story())
+
+
+def test_an_envoy_that_ended_is_a_problem(tmp_path: Path) -> None:
+    """Applying to an Envoy that is gone says so in a line, whether or not the routes change."""
+
+    async def story() -> None:
+        async with running(tmp_path) as (gateway, _):
+            await gateway.apply(routes(100, 0), SERVICES, {})
+            gateway._process.kill()
+            await gateway._process.wait()
+            for weights in ((100, 0), (50, 50)):
+                with pytest.raises(Problem, match="gateway: Envoy ended with -9"):
+                    await gateway.apply(routes(*weights), SERVICES, {})
+
+    asyncio.run(story())
+
+
 def test_refused_configuration_keeps_the_old_one(tmp_path: Path) -> None:
     """What Envoy refuses is a Problem with Envoy's reason; the routes before it go on serving, and so do later ones."""
 
@@ -218,6 +253,10 @@ def test_refused_configuration_keeps_the_old_one(tmp_path: Path) -> None:
             broken[0]["spec"]["rules"][0]["matches"] = [{"path": {"type": "RegularExpression", "value": "("}}]
             with pytest.raises(Problem, match=r"Envoy refused the configuration.*missing"):
                 await gateway.apply(broken, SERVICES, endpoints(stable=stable))
+            assert await client.rest() == "stable"
+            with pytest.raises(Problem, match="Envoy refused the configuration"):  # the same again is no better
+                await gateway.apply(broken, SERVICES, endpoints(stable=stable))
+            await gateway.apply(routes(100, 0), SERVICES, endpoints(stable=stable))
             assert await client.rest() == "stable"
             await gateway.apply(routes(100, 0), SERVICES, {})
             assert await client.rest() == "503"

@@ -10,7 +10,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from fledge.rehearsal.node import Node, Pod
+import pytest
+
+from fledge.rehearsal.node import Node, Pod, delay
 from tests.rehearsal.waiting import until
 
 SERVER = """
@@ -171,18 +173,23 @@ def test_crashed_containers_are_restarted(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-def test_backoff_grows(tmp_path: Path) -> None:
-    """The first restart is immediate, the second waits for the backoff."""
-    crash = container("print('again', flush=True); raise SystemExit(3)")
+def test_backoff_grows() -> None:
+    """The first restart is immediate, the second waits for the backoff, later ones for twice as long, up to 5 min."""
+    assert [delay(failures, 10) for failures in range(1, 9)] == [0, 10, 20, 40, 80, 160, 300, 300]
+
+
+def test_restarts_wait_for_the_backoff(tmp_path: Path) -> None:
+    """Between the end of a container and its second restart there is the whole backoff."""
+    crash = container("import time; print(time.time(), flush=True); raise SystemExit(3)")
+    starts: list[float] = []
 
     async def scene(node: Node) -> None:
         made = node.create(pod(crash))
-        await until(lambda: made.restarts == 2)
-        with_backoff = log(made).count("again")
-        await asyncio.sleep(0.3)
-        assert log(made).count("again") == with_backoff == 2
+        await until(lambda: log(made).count("\n") >= 3)
+        starts.extend(map(float, log(made).split()[:3]))
 
-    play(tmp_path, scene, backoff=60)
+    play(tmp_path, scene, backoff=1)
+    assert starts[2] - starts[1] >= 1
 
 
 def test_failing_liveness_restarts(tmp_path: Path) -> None:
@@ -221,6 +228,35 @@ def test_what_cannot_run_says_why(tmp_path: Path) -> None:
         assert image.phase == volume.phase == "Pending"
         assert "found image nginx:1" in image.reason
         assert "found volume key of secret, expected emptyDir" in volume.reason
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    {
+        "probe": (
+            {"readinessProbe": {"tcpSocket": {"port": "rest"}}},
+            "main: found a probe of port rest, expected one of its ports: 80, web (ports)",
+        ),
+        "port": ({"ports": [{"name": "web"}]}, "main: found a port without containerPort, expected its number (ports)"),
+        "mount": (
+            {"volumeMounts": [{"name": "models", "mountPath": "/models"}]},
+            "main: found volumeMounts models, expected of none (volumes)",
+        ),
+        "image": ({"image": None}, "found AttributeError("),
+        "probe's port": ({"livenessProbe": {"tcpSocket": {}}}, "found KeyError('port'), expected a pod (manifest)"),
+    }.values(),
+    ids=["probe", "port", "mount", "image", "probe without port"],
+)
+def test_a_malformed_pod_says_why(tmp_path: Path, change: dict[str, Any], reason: str) -> None:
+    """A pod that lacks a part, or names one that it has not, stays Pending with the reason."""
+
+    async def scene(node: Node) -> None:
+        made = node.create(pod(served() | change))
+        await asyncio.wait_for(made.completed.wait(), 10)
+        assert made.phase == "Pending"
+        assert made.reason.startswith(reason)
 
     play(tmp_path, scene)
 

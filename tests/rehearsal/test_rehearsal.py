@@ -17,6 +17,7 @@ import pytest
 from fledge import git, history, render
 from fledge.hashing import dvc_directory, tree_sha256
 from fledge.problems import Problem
+from fledge.rehearsal.rehearsal import artifacts
 from fledge.release import Artifact, Files
 from scripts.rehearse import act, fault, main
 from tests.conftest import ROOT, Repository, a_release
@@ -25,7 +26,8 @@ from tests.serving import examples
 from tests.test_fetch import pushed
 
 FILES = Files("production", "delays")
-QUICK = """patches:
+# More patches for the end of the environment's kustomization.yaml.
+QUICK = """
   - target: {kind: AnalysisTemplate}
     patch: |-
       - {op: replace, path: /spec/metrics/0/interval, value: 500ms}
@@ -119,7 +121,7 @@ def test_a_fault_in_production_is_reverted(
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A release of which a fifth fails is aborted, denied and reverted in git, and Ctrl-C leaves no process."""
+    """A release of which half the predictions fail is aborted, denied and reverted in git, and Ctrl-C leaves no process."""
     monkeypatch.chdir(ROOT)
     models = examples.build(tmp_path_factory.getbasetemp())
     folder, remote, codes = tmp_path / "production", tmp_path / "remote", list[int]()
@@ -168,6 +170,16 @@ def test_kill_9_leaves_nothing(repository: Repository, tmp_path: Path) -> None:
         children = descendants(process.pid)
         assert len(children) >= 2  # and perhaps a git that looks at the remote
     asyncio.run(until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children)))
+
+
+def test_artifacts(tmp_path: Path) -> None:
+    """A pod's artifacts are what it has fetched; a folder that is still being fetched is not one and may vanish."""
+    whole, part = (tmp_path / "volumes/models/delays" / name for name in ("1000000", ".fetch-x"))
+    for folder in (whole, part):
+        folder.mkdir(parents=True)
+        (folder / "saved_model.pb").touch()
+    assert artifacts(tmp_path) == [str(whole)]
+    assert artifacts(tmp_path / "none") == []
 
 
 def test_acts(tmp_path: Path) -> None:

@@ -1,19 +1,31 @@
-"""One model in the cluster: what was applied, and where its Rollout is."""
+"""One Application in the cluster, which is one model's: what was applied, and where its Rollout is."""
 
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import getitem
 
 from fledge.problems import Problem
+from fledge.rehearsal.malformed import MALFORMED
 from fledge.rehearsal.node import Pod
 from fledge.rehearsal.objects import HASH, Object
 from fledge.rollout import Status
+from fledge.rollout.plan import plan_of
 
-Key = tuple[str, str]  # kind and name: all objects of a model are in one namespace
+# What the rehearsal takes from a Rollout, apart from its plan.
+NEEDED = (
+    ("metadata", "namespace"),
+    ("spec", "template", "spec", "containers"),
+    ("spec", "strategy", "canary", "stableService"),
+    ("spec", "strategy", "canary", "canaryService"),
+)
+
+Key = tuple[str, str]  # kind and name: all objects of an Application are in one namespace
 
 
 @dataclass
-class Model:
+class Application:
     """`spec` is the Rollout's as last applied, `templates` are by pod-template hash, `analyses` by step.
 
     `promoted` is a hash that became stable and is not Healthy yet; `delivered` says that one was.
@@ -55,9 +67,16 @@ class Model:
 
 
 def by_key(name: str, objects: Iterable[Object]) -> dict[Key, Object]:
-    """Index a rendered file's objects. Raises Problem unless exactly one is a Rollout."""
+    """Index a rendered file's objects. Raises Problem unless exactly one is a Rollout, and one that can be played."""
     found = {(item["kind"], item["metadata"]["name"]): item for item in objects}
     if sum(kind == "Rollout" for kind, _ in found) != 1:
         kinds = ", ".join(kind for kind, _ in found) or "nothing"
         raise Problem(f"{name}: found {kinds}, expected exactly one Rollout (manifests/rendered)")
+    rollout = next(item for (kind, _), item in found.items() if kind == "Rollout")
+    try:
+        plan_of(rollout["spec"])
+        for path in NEEDED:
+            reduce(getitem, path, rollout)
+    except MALFORMED as error:
+        raise Problem(f"{name}: found {error!r}, expected a whole Rollout (manifests/rendered)") from None
     return found
