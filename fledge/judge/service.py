@@ -5,9 +5,10 @@ about the query, 503 while Envoy does not answer (an error of the measurement, n
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 
 import aiohttp
@@ -20,6 +21,7 @@ from fledge.judge import counts
 from fledge.judge.memory import PERIOD, Canary, Memory
 from fledge.problems import Problem
 
+LOG = logging.getLogger(__name__)
 NAMES = ("environment", "model", "stable", "canary")
 
 
@@ -67,8 +69,12 @@ def app(envoy: str, period: float = PERIOD) -> Starlette:
 
 async def _sample(memory: Memory, session: aiohttp.ClientSession, envoy: str, period: float) -> None:
     while True:
-        with suppress(aiohttp.ClientError, TimeoutError):  # the next look says so
+        try:
             memory.sample(await counts.read(session, envoy))
+        except (aiohttp.ClientError, TimeoutError):
+            pass  # the next look says so
+        except Exception:  # a judge without samples would go on with less than it should know
+            LOG.exception("judge: found no counters in Envoy's answer, expected them (%s)", envoy)
         await asyncio.sleep(period)
 
 

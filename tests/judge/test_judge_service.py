@@ -14,8 +14,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from fledge.judge import counts
+from fledge.judge import counts, service
 from fledge.judge.evalues import Counts
+from fledge.judge.memory import Memory
 from fledge.judge.service import question
 from fledge.problems import Problem
 from fledge.rehearsal.gateway import Gateway
@@ -200,6 +201,35 @@ def test_every_ending_is_counted_once(tmp_path: Path) -> None:
         await gateway.stop()
 
     asyncio.run(story())
+
+
+def test_sampling_goes_on(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer of Envoy's that cannot be read is told, an absent one is not, and neither ends the sampling."""
+    sampled = asyncio.Event()
+
+    class Remembering(Memory):
+        def sample(self, now: counts.Totals) -> None:
+            sampled.set()
+
+    answers = iter([ValueError("no counters"), TimeoutError(), {}])
+
+    async def read(*_: object) -> counts.Totals:
+        answer = next(answers, {})
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def story() -> None:
+        monkeypatch.setattr(service, "Memory", Remembering)
+        monkeypatch.setattr(counts, "read", read)
+        judge = service.app("http://envoy", period=0.01)
+        async with judge.router.lifespan_context(judge), asyncio.timeout(10):
+            await sampled.wait()
+
+    asyncio.run(story())
+    (told,) = caplog.records
+    assert told.getMessage() == "judge: found no counters in Envoy's answer, expected them (http://envoy)"
+    assert "ValueError: no counters" in caplog.text
 
 
 @pytest.mark.parametrize(("how", "verdict"), [("", "pass"), ("INTERNAL", "fail")])
