@@ -1,16 +1,24 @@
 """Fetching by hash: complete and verified, or nothing at all."""
 
+import contextlib
+import errno
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import fsspec
 import pytest
 
-from fledge import fetch
+from fledge import atomic, fetch
 from fledge.hashing import dvc_directory, tree_sha256
 from fledge.problems import Problem
+from tests.workspace import run
 
 
 def pushed(remote: Path, folder: Path) -> str:
@@ -43,6 +51,26 @@ def test_a_fetched_artifact_is_the_pushed_one(tmp_path: Path, artifact: Path) ->
     assert (dvc_directory(fetched)[0], tree_sha256(fetched)) == (md5, sha256)
 
 
+def test_between_release_and_fetch_only_the_remote_is_shared(tmp_path: Path, artifact: Path) -> None:
+    """What the real DVC added and pushed is fetched by its hash with workspace and cache deleted: the same tree."""
+    owner, remote = tmp_path / "owner", tmp_path / "remote"
+    (owner / "models").mkdir(parents=True)
+    artifact.rename(owner / "models" / "saved_model")
+    for command in (
+        ("init", "--quiet", "--no-scm"),
+        ("remote", "add", "--quiet", "--default", "storage", str(remote)),
+        ("add", "--quiet", "models/saved_model"),
+        ("push", "--quiet"),
+    ):
+        done = run(owner, "dvc", *command)
+        assert done.returncode == 0, done.stderr
+    before = dvc_directory(owner / "models" / "saved_model")[0], tree_sha256(owner / "models" / "saved_model")
+    assert before[0] in (owner / "models" / "saved_model.dvc").read_text(), "DVC and we give it one name"
+    shutil.rmtree(owner)
+    fetched = fetch.fetch(str(remote), before[0], tmp_path / "pod" / "1000000", sha256=before[1])
+    assert (dvc_directory(fetched)[0], tree_sha256(fetched)) == before
+
+
 @pytest.mark.parametrize("damage", ["truncated", "changed"])
 def test_a_damaged_file_is_named_and_nothing_is_left(tmp_path: Path, artifact: Path, damage: str) -> None:
     """A file that is not what the listing says is named, and the destination stays empty."""
@@ -64,6 +92,140 @@ def test_a_damaged_file_is_never_taken_for_a_finished_one(tmp_path: Path, artifa
     fetched = fetch.fetch(str(remote), md5, tmp_path / "pod")
     (fetched / "saved_model.pb").write_bytes(b"other")
     assert dvc_directory(fetch.fetch(str(remote), md5, tmp_path / "pod"))[0] == md5
+
+
+def test_what_is_there_already_is_checked_by_sha256_too(tmp_path: Path, artifact: Path) -> None:
+    """A destination whose md5 fits is still refused when the release's sha256 does not."""
+    md5 = pushed(tmp_path / "remote", artifact)
+    fetched = fetch.fetch(str(tmp_path / "remote"), md5, tmp_path / "pod")
+    with pytest.raises(Problem, match=rf"has sha256 {tree_sha256(fetched)}, expected {'0' * 64}"):
+        fetch.fetch(str(tmp_path / "remote"), md5, fetched, sha256="0" * 64)
+
+
+def faster(destination: Path, artifact: Path, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another fetcher publishes `artifact` before this one looks (`when` is "early"), or right before it renames."""
+    rename, holds = Path.rename, fetch._holds
+    looks: list[bool] = []
+
+    def late(self: Path, target: Path) -> Path:
+        shutil.copytree(artifact, destination)
+        return rename(self, target)
+
+    def early(*asked: Any) -> bool:
+        if len(looks) == 1:
+            shutil.copytree(artifact, destination)
+        looks.append(holds(*asked))
+        return looks[-1]
+
+    if when == "late":
+        monkeypatch.setattr(Path, "rename", late)
+    else:
+        monkeypatch.setattr(fetch, "_holds", early)
+
+
+@pytest.mark.parametrize("when", ["early", "late"])
+def test_two_fetchers_of_one_destination_both_succeed(
+    tmp_path: Path, artifact: Path, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who comes second finds the tree there and right: that is what it was asked for, and its own copy is gone."""
+    md5, pod = pushed(tmp_path / "remote", artifact), tmp_path / "pod"
+    faster(pod / "1", artifact, when, monkeypatch)
+    assert dvc_directory(fetch.fetch(str(tmp_path / "remote"), md5, pod / "1"))[0] == md5
+    assert list(pod.iterdir()) == [pod / "1"]
+
+
+def test_a_destination_that_is_in_the_way_is_one_line(tmp_path: Path, artifact: Path) -> None:
+    """Where a file lies at the destination nothing is published, and the line says what was expected."""
+    md5, pod = pushed(tmp_path / "remote", artifact), tmp_path / "pod"
+    pod.write_text("a file")
+    with pytest.raises(Problem, match=r"fetch: Not a directory at .*pod, expected a folder to write to \(--to\)"):
+        fetch.fetch(str(tmp_path / "remote"), md5, pod)
+    assert pod.read_text() == "a file"
+
+
+@pytest.mark.parametrize(
+    ("remote", "reason"),
+    [
+        ("nope://bucket/models", "Protocol not known: nope"),
+        ("s3://bucket/models", "Install s3fs to access S3"),
+    ],
+)
+def test_a_remote_that_no_package_reads_is_one_line(
+    remote: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unknown protocol, and one whose package is not installed, name the remote's key in .dvc/config."""
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(Problem) as problem:
+        fetch.fetch(remote, "0" * 32 + ".dir", tmp_path / "pod")
+    (line,) = problem.value.lines
+    assert line.startswith(f"fetch: found remote {remote} (")
+    assert reason in line
+    assert line.endswith("(.dvc/config: url of the remote)")
+
+
+def refuse(*_: object, **__: object) -> Any:
+    raise PermissionError(errno.EACCES, "Forbidden")
+
+
+def reset(*_: object) -> Any:
+    raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+
+
+def breaks(*_: object) -> Any:
+    """A file whose connection is lost while it is read."""
+    return contextlib.nullcontext(SimpleNamespace(read=reset))
+
+
+class Unsigned(Exception):
+    """What a remote's own client library raises, no OSError."""
+
+
+def unsigned(*_: object, **__: object) -> Any:
+    raise Unsigned("Unable to locate credentials")
+
+
+@pytest.mark.parametrize(
+    ("method", "failure", "reason"),
+    [
+        ("cat_file", refuse, "PermissionError: .*Forbidden"),
+        ("cat_file", unsigned, "Unsigned: Unable to locate credentials"),
+        ("open", refuse, "PermissionError: .*Forbidden"),
+        ("open", breaks, "ConnectionResetError: .*Connection reset by peer"),
+    ],
+)
+def test_a_remote_that_fails_is_one_line(
+    tmp_path: Path,
+    artifact: Path,
+    method: str,
+    failure: Callable[..., Any],
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A remote that refuses or breaks off, at the listing or at a file, is told from a full disk; nothing is left."""
+    md5 = pushed(tmp_path / "remote", artifact)
+    remote = fsspec.implementations.local.LocalFileSystem
+    before = getattr(remote, method)
+
+    def failing(self: object, path: str, *rest: object) -> Any:
+        return before(self, path, *rest) if method == "open" and path.endswith(".dir") else failure(self, path)
+
+    monkeypatch.setattr(remote, method, failing)
+    with pytest.raises(Problem, match=rf"fetch: .*{reason}, expected a remote that answers \(.*remote\)"):
+        fetch.fetch(str(tmp_path / "remote"), md5, tmp_path / "pod" / "1000000")
+    assert list((tmp_path / "pod").iterdir()) == []
+
+
+@pytest.mark.parametrize(("given", "absent"), [("--model", "--number"), ("--number", "--model")])
+def test_model_and_number_go_together(
+    tmp_path: Path, artifact: Path, given: str, absent: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model without its number would be served from a folder that no server reads: refused before anything is written."""
+    md5 = pushed(tmp_path / "remote", artifact)
+    value = {"--model": "delays", "--number": "1000000"}[given]
+    arguments = ["--remote", str(tmp_path / "remote"), "--artifact", md5, "--to", str(tmp_path / "pod")]
+    assert fetch.main([*arguments, given, value]) == 1
+    assert capsys.readouterr().err == f"fetch: found {given} without {absent}, expected both or neither ({absent})\n"
+    assert not (tmp_path / "pod").exists()
 
 
 def test_a_hash_that_no_remote_has_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,6 +267,39 @@ def test_one_file_of_a_folder_is_fetched_alone(tmp_path: Path, artifact: Path) -
     assert fetch.main([*arguments, "--only", "variables/variables.index"]) == 0
     files = [path for path in (tmp_path / "rows").rglob("*") if path.is_file()]
     assert [path.read_bytes() for path in files] == [b"index"]
+
+
+def full(*_: object, **__: object) -> Any:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("call", ["pathlib.Path.mkdir", "tempfile.mkdtemp", "pathlib.Path.open", "tempfile.mkstemp"])
+def test_a_disk_that_is_full_at_any_step_is_one_line(
+    tmp_path: Path, artifact: Path, call: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whichever call meets the full disk, a folder's, a file's or the configuration's, the command says so and exits 1."""
+    md5 = pushed(tmp_path / "remote", artifact)
+    arguments = ["--remote", str(tmp_path / "remote"), "--artifact", md5, "--to", str(tmp_path / "pod")]
+    monkeypatch.setattr(call, full)
+    assert fetch.main([*arguments, "--model", "delays", "--number", "1000000"]) == 1
+    monkeypatch.undo()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"fetch: no space left at {tmp_path / 'pod'}")
+    assert line.endswith(", expected room for the artifact (free some)")
+    assert list(tmp_path.rglob(".*")) == []
+
+
+@pytest.mark.parametrize("call", ["os.chmod", "os.replace"])
+def test_a_write_that_fails_leaves_the_old_file_alone(
+    tmp_path: Path, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a failed write the old content is there, and nothing else."""
+    file = tmp_path / "models.config"
+    atomic.write(file, "old")
+    monkeypatch.setattr(call, full)
+    with pytest.raises(OSError, match="No space left"):
+        atomic.write(file, "new")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"models.config": "old"}
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, artifact: Path) -> None:
