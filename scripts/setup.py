@@ -28,11 +28,10 @@ def main(argv: Sequence[str]) -> int:
         return 1
     try:
         packages()
-        if "kustomize" in argv or not renders():
+        if "kustomize" in argv or unfit_kustomize():
             build()
     except subprocess.CalledProcessError as failed:
-        what = Path(str(failed.cmd[0])).name
-        print(f"setup: {what} exited {failed.returncode}, expected it to install (see above)", file=sys.stderr)
+        print(explained(failed), file=sys.stderr)
         return 1
     (ROOT / ".venv" / "ready").touch()
     return 0
@@ -52,20 +51,43 @@ def packages() -> None:
     uv = re.search(r"^uv==[\d.]+", lock, re.MULTILINE)
     assert uv, "requirements.lock pins uv"
     python = ROOT / ".venv" / "bin" / "python"
-    if not python.exists():
+    if version(python) != sys.version_info[:2]:
         say("a virtual environment in .venv")
-        run(sys.executable, "-m", "venv", str(ROOT / ".venv"))
+        run(sys.executable, "-m", "venv", "--clear", str(ROOT / ".venv"))
+    if not python.with_name("uv").exists():
         run(str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", uv[0])
     say(f"{len(re.findall(r'^[a-z].*==', lock, re.MULTILINE))} locked packages")
     sync = [str(python), "-m", "uv", "pip", "sync", "--require-hashes", "--python", str(python)]
     run(*sync, *([] if sys.stderr.isatty() else ["--quiet"]), str(ROOT / "requirements.lock"))
 
 
-def renders() -> bool:
-    """Whether this machine has a kustomize that renders what 5.8.1 renders."""
+def version(python: Path) -> tuple[int, ...] | None:
+    """Major and minor version of an interpreter; None where it does not run, as when its base was uninstalled."""
+    try:
+        asked = [str(python), "-c", "import sys; print(*sys.version_info[:2])"]
+        return tuple(map(int, subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()))
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def unfit_kustomize() -> str | None:
+    """What this machine has instead of a kustomize that renders what 5.8.1 renders; None where it has one."""
     question = f"from fledge.kustomize import command; from pathlib import Path; command(Path({str(ROOT)!r}))"
     python = str(ROOT / ".venv" / "bin" / "python")
-    return not subprocess.run([python, "-c", question], cwd=ROOT, capture_output=True).returncode
+    done = subprocess.run([python, "-c", question], cwd=ROOT, capture_output=True, text=True)
+    found = re.search(r"kustomize: found (.*), expected", done.stderr)
+    return None if not done.returncode else found[1] if found else "none"
+
+
+def explained(failed: subprocess.CalledProcessError) -> str:
+    """The one line for a command that failed: who, what was found, what would do."""
+    what = Path(str(failed.cmd[0])).name
+    if KUSTOMIZE not in failed.cmd:
+        return f"setup: {what} exited {failed.returncode}, expected it to install (see above)"
+    return (
+        f"setup: found {unfit_kustomize() or 'one that fits'} for kustomize, and building 5.8.1 failed (see above), "
+        "expected kustomize ≥ 5.8 or kubectl with kustomize ≥ 5.5 on PATH, or a Go module proxy that answers (GOPROXY)"
+    )
 
 
 def build() -> None:

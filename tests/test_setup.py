@@ -1,11 +1,46 @@
-"""Setting up: a Python that does not fit is one line, before anything is installed."""
+"""Setting up: what does not fit is one line, what was left half-done is mended."""
 
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from scripts import setup
 from tests.conftest import ROOT
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone with a lock that pins uv, where commands are noted instead of run (`ran`)."""
+    (tmp_path / "requirements.lock").write_text("uv==0.9.0\n")
+    monkeypatch.setattr(setup, "ROOT", tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The commands that setup would have run, by what they bring."""
+    noted: list[str] = []
+
+    def note(*command: str) -> None:
+        noted.append("venv" if "venv" in command else "sync" if "sync" in command else command[-1])
+
+    monkeypatch.setattr(setup, "run", note)
+    return noted
+
+
+def an_environment(clone: Path, python: str, *, uv: bool = True) -> None:
+    """A .venv whose interpreter is the script `python`."""
+    folder = clone / ".venv" / "bin"
+    folder.mkdir(parents=True)
+    for name, text in ({"python": python} | ({"uv": ""} if uv else {})).items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+
+
+SAME = f"#!/bin/sh\necho {sys.version_info[0]} {sys.version_info[1]}\n"
+OTHER, BROKEN = "#!/bin/sh\necho 3 10\n", "#!/nowhere/python\n"
 
 
 @pytest.mark.parametrize("version", [(3, 10), (3, 14), (2, 7)])
@@ -22,10 +57,65 @@ def test_the_supported_pythons_fit(version: tuple[int, int]) -> None:
     assert setup.unfit(version) is None
 
 
+def test_an_environment_that_fits_is_kept(clone: Path, ran: list[str]) -> None:
+    """With the right Python and uv in .venv only the packages are brought in line."""
+    an_environment(clone, SAME)
+    setup.packages()
+    assert ran == ["sync"]
+
+
+def test_an_interrupted_setup_heals(clone: Path, ran: list[str]) -> None:
+    """A .venv that was left between its making and uv gets uv, and is not made again."""
+    an_environment(clone, SAME, uv=False)
+    setup.packages()
+    assert ran == ["uv==0.9.0", "sync"]
+
+
+@pytest.mark.parametrize("python", [OTHER, BROKEN], ids=["other", "broken"])
+def test_an_environment_of_another_python_is_made_again(clone: Path, ran: list[str], python: str) -> None:
+    """A .venv of another version, or whose interpreter is gone, is replaced; so is none at all."""
+    an_environment(clone, python)
+    setup.packages()
+    assert ran == ["venv", "sync"]
+
+
+def test_no_kustomize_to_be_had_is_one_line(
+    clone: Path, ran: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no kustomize fits and none can be built, the line says what was found and what would do."""
+
+    def offline() -> None:
+        raise subprocess.CalledProcessError(1, [str(clone / ".venv" / "bin" / "uv"), "go", "install", setup.KUSTOMIZE])
+
+    an_environment(
+        clone,
+        "#!/bin/sh\necho 'fledge.problems.Problem: kustomize: found kustomize with kustomize 5.3, expected …' >&2\nexit 1\n",
+    )
+    monkeypatch.setattr(setup, "build", offline)
+    assert setup.main([]) == 1
+    assert capsys.readouterr().err == (
+        "setup: found kustomize with kustomize 5.3 for kustomize, and building 5.8.1 failed (see above), expected "
+        "kustomize ≥ 5.8 or kubectl with kustomize ≥ 5.5 on PATH, or a Go module proxy that answers (GOPROXY)\n"
+    )
+    assert not (clone / ".venv" / "ready").exists()
+
+
+def test_what_this_machine_renders_with_is_asked_of_fledge(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without any kustomize on PATH or in .tools, what was found is `none`, as fledge.kustomize itself says."""
+    (tmp_path / ".venv").symlink_to(Path(sys.prefix))
+    (tmp_path / "fledge").symlink_to(ROOT / "fledge")
+    monkeypatch.setattr(setup, "ROOT", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert setup.unfit_kustomize() == "none"
+
+
 def test_make_stops_at_a_python_that_is_missing() -> None:
     """`make setup` with an interpreter that is not there fails without touching the environment."""
+    watched = [ROOT / ".venv" / name for name in ("", "bin", "pyvenv.cfg", "ready", "lib")]
+    before = {path: path.stat().st_mtime_ns for path in watched if path.exists()}
     done = subprocess.run(
         ["make", "--always-make", "setup", "PYTHON=python-that-is-not-there"], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 2
     assert "python-that-is-not-there" in done.stderr
+    assert {path: path.stat().st_mtime_ns for path in watched if path.exists()} == before
