@@ -16,7 +16,8 @@ class Input(Strict):
     """One named input of shape [None].
 
     `missing` is the value that stands for "not known", and `means` the value that it is read as; `unknown` is the
-    value that a category outside `known` is read as. `range` and `known` are what clients send.
+    value that a category outside `known` is read as. `range` and `known` are what clients send. Not a number is
+    `nan` or `.nan`: the first is YAML's string, which numpy reads as the second.
     """
 
     dtype: str
@@ -28,10 +29,12 @@ class Input(Strict):
     monotone: Literal["up", "down"] | None = None
 
     def array(self, values: Iterable[Any]) -> Array:
-        """`values` (n,) in this input's dtype; None stands for `missing`. Strings become an array of objects."""
-        if self.dtype == "string":
-            return np.array([self.missing if value is None else value for value in values], dtype=object)
-        return np.array(list(values), dtype=self.dtype)
+        """`values` (n,) in this input's dtype; None stands for `missing`. Strings become an array of objects.
+
+        Raises TypeError or ValueError for what the dtype cannot hold, as None where there is no `missing`.
+        """
+        kind = object if self.dtype == "string" else self.dtype
+        return np.array([self.missing if value is None else value for value in values], dtype=kind)
 
 
 class Output(Strict):

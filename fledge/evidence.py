@@ -117,7 +117,7 @@ def markdown(evidence: Evidence) -> str:
 
 
 def _headline(evidence: Evidence) -> str:
-    champion = evidence.champion["name"] if evidence.champion else "none (first release: absolute floor only)"
+    champion = evidence.champion["name"] if evidence.champion else "none (first release: absolute limits only)"
     return f"{evidence.model}: {evidence.verdict}. Candidate {evidence.candidate['name']}, champion {champion}"
 
 

@@ -41,7 +41,8 @@ def load(files: Sequence[Path], contract: Contract, limits: Limits) -> Rows:
     table = pa.concat_tables([_held_out(file, columns, limits) for file in files])
     if not len(table):
         raise Problem(f"rows: none found in {_names(files)}, expected held-out rows ({limits.file}: gates.rows)")
-    inputs = contract.arrays({name: _values(table[name]) for name in contract.inputs})
+    # As a list, where null is None: the contract says what stands for it, pyarrow would say NaN.
+    inputs = contract.arrays({name: table[name].to_pylist() for name in contract.inputs})
     return Rows(inputs, _label(table[limits.label], contract, limits), _values(table[limits.cluster]))
 
 

@@ -11,12 +11,14 @@ from pathlib import Path
 
 from fledge import contract, evidence, fetch, git, limits, project
 from fledge.affected import Change, affected
+from fledge.atomic import write
 from fledge.evidence import Check, Evidence, Verdict
 from fledge.problems import Problem, reported
 from fledge.release import Release
 
 ROOT = Path(__file__).resolve().parent.parent
 GATES = ROOT / "tests" / "gates"
+PAIRED = ("champion", "rows", "evidence")  # options that say something about a named candidate only
 
 
 @dataclass(frozen=True)
@@ -34,22 +36,27 @@ class Pair:
 def main(argv: Sequence[str] | None = None) -> int:
     """Judge what was named, else every candidate of the branch; 1 if anything blocks."""
     options = _options(argv)
-    pairs = _named(options) if options.candidate else changed(Path.cwd())
+    pairs = _named(options) if options.candidate else changed(Path.cwd(), options.model)
     found = [judge(pair) for pair in pairs]
     for one in found:
         print(evidence.table(one), end="\n\n")
     return int(any(one.verdict is not Verdict.PASS for one in found))
 
 
-def changed(root: Path) -> list[Pair]:
-    """The candidates of the current branch, each fetched by hash with its champion and its rows."""
-    base = git.target(root, project.load(root).branch)
-    changes = affected(root, base)
+def changed(root: Path, model: str | None = None) -> list[Pair]:
+    """The candidates of the current branch, or of one model there, each fetched by hash with its champion and its rows.
+
+    Raises Problem for a model that project.yaml does not list, and as `fetched` does.
+    """
+    owner = project.load(root)
+    models = owner.models if model is None else [owner.model(model)]
+    base = git.target(root, owner.branch)
+    changes = [change for change in affected(root, base) if change.files.model in models]
     for change in changes:
         against = f"champion {change.champion.version}" if change.champion else "no champion: its own limits"
         print(f"{change.files.who}: {change.kind} {change.candidate.version}, {against if change.gated else 'no gate'}")
     if not changes:
-        print(f"gates: no delivery differs from {base}, nothing to judge")
+        print(f"gates: no delivery of {', '.join(models)} differs from {base}, nothing to judge")
     return [fetched(root, change) for change in changes if change.gated]
 
 
@@ -72,11 +79,25 @@ def fetched(root: Path, change: Change) -> Pair:
 
 
 def judge(pair: Pair) -> Evidence:
-    """Run the gates in a process of their own and read their evidence. Raises Problem for what no gate can judge."""
+    """Run the gates in a process of their own and read their evidence. Raises Problem for what no gate can judge.
+
+    Evidence that is kept has its table for a pull request beside it, as Markdown.
+    """
     _check(pair)
-    with tempfile.TemporaryDirectory() as scratch:
-        file = pair.evidence or Path(scratch) / "evidence.json"
-        file.unlink(missing_ok=True)  # what an earlier run left must not speak for this one
+    if pair.evidence:  # what an earlier run left must not speak for this one
+        for kept in (pair.evidence, pair.evidence.with_suffix(".md")):
+            kept.unlink(missing_ok=True)
+    found = _judged(pair)
+    if pair.evidence:
+        write(pair.evidence, evidence.to_json(found))
+        write(pair.evidence.with_suffix(".md"), evidence.markdown(found))
+    return found
+
+
+def _judged(pair: Pair) -> Evidence:
+    (ROOT / ".fledge").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=ROOT / ".fledge", prefix="gates-") as scratch:
+        file = Path(scratch) / "evidence.json"
         command = [sys.executable, "-m", "pytest", *arguments(pair, file)]
         done = subprocess.run(command, env=environment(), capture_output=True, text=True)
         if not file.is_file():
@@ -137,19 +158,22 @@ def _check(pair: Pair) -> None:
 
 
 def _named(options: argparse.Namespace) -> list[Pair]:
+    """The pair of `--candidate`. Raises Problem for a model, a champion or evidence that is not named as it must be."""
     model_dir = Path("models") / str(options.model)
     if not options.model or not model_dir.is_dir():
         known = ", ".join(sorted(path.name for path in Path("models").glob("*") if path.is_dir())) or "none at all"
         raise Problem(f"{options.model}: no such model, expected one of {known} (--model)")
     if not options.champion:
         raise Problem("gates: no champion named, expected --champion DIR, or --champion none for a first release")
+    if options.evidence and options.evidence.suffix != ".json":
+        raise Problem(f"gates: found {options.evidence}, expected a name that ends with .json (--evidence)")
     champion = None if options.champion == "none" else Path(options.champion)
     return [Pair(model_dir, options.candidate, champion, tuple(options.rows), options.evidence)]
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="gates", description=__doc__)
-    parser.add_argument("--model", help="a folder under models/")
+    parser.add_argument("--model", help="a folder under models/; without --candidate, judge only its candidates")
     parser.add_argument(
         "--candidate", type=Path, metavar="DIR", help="SavedModel; else what the current branch changes"
     )
@@ -157,8 +181,15 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--rows", type=Path, nargs="+", default=[], metavar="FILE", help="else gates.rows of params.yaml"
     )
-    parser.add_argument("--evidence", type=Path, metavar="OUT", help="keep the evidence as JSON")
-    return parser.parse_args(argv)
+    parser.add_argument(
+        "--evidence", type=Path, metavar="OUT.json", help="keep the evidence, and its table beside it as OUT.md"
+    )
+    options = parser.parse_args(argv)
+    if not options.candidate and (alone := [name for name in PAIRED if getattr(options, name)]):
+        raise Problem(
+            *(f"gates: found --{name} without --candidate, expected both or neither (--candidate)" for name in alone)
+        )
+    return options
 
 
 if __name__ == "__main__":

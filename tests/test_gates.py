@@ -21,11 +21,14 @@ from scipy.stats import norm
 from fledge import contract as contracts
 from fledge import evidence, limits
 from fledge import rows as tables
+from fledge.affected import Change
 from fledge.evidence import Check, Evidence, Verdict
 from fledge.problems import Problem
+from fledge.release import Files
 from fledge.stats import Array
 from scripts import gates
 from scripts.gates import Pair
+from tests.conftest import Repository, a_release
 from tests.gates import test_latency as latency
 
 HERE = Path(__file__).parent
@@ -37,7 +40,7 @@ CONTRACT: dict[str, Any] = {
     "inputs": {
         "origin": {"dtype": "string", "missing": "", "unknown": "", "known": list(EFFECTS)},
         "temp": {"dtype": "float32", "missing": "nan", "means": 55, "range": [-20, 120]},
-        "load": {"dtype": "float32", "missing": "nan", "means": 0, "range": [0, 1]},
+        "load": {"dtype": "float32", "missing": float("nan"), "means": 0, "range": [0, 1], "monotone": "up"},
     },
     "outputs": {"probability": {"dtype": "float32", "range": [0, 1]}},
     "classes": ["on_time", "late"],
@@ -58,6 +61,7 @@ LIMITS: dict[str, Any] = {
         "independence": {"tolerance": 1e-5},
         "missing": {"tolerance": 1e-5},
         "unknown": {"tolerance": 1e-5},
+        "monotone": {"tolerance": 1e-5},
         "properties": {"examples": 50},
     },
     "latency": {
@@ -110,6 +114,7 @@ REFUSED = [
     ("sees_its_neighbours", "edge_cases.independence", "another split of the batch changes an answer"),
     ("not_imputed", "edge_cases.missing", "temp = 'nan' instead of 55 changes an answer"),
     ("other_unknown", "edge_cases.unknown", "origin = 'no such category' instead of '' changes an answer"),
+    ("less_with_load", "edge_cases.monotone", "more load moves an answer against `monotone` by 0\\.0"),
     ("slow", "latency.ratio", "times the champion's latency, at least .*, expected at most 1.05"),
 ]
 GATES = ["edge_cases", "latency", "regression", "structural"]
@@ -119,6 +124,11 @@ MOVED = {"log_loss": {"margin": 1.0}, "calibration": {"limit": 1.0, "above_champ
 WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "missing-margin": ({"auc": {}}, "auc", "key is missing.*params.yaml: gates.regression.auc.margin"),
     "misspelt-margin": ({"auc": {"margn": 0.01}}, "auc", "unknown key.*params.yaml: gates.regression.auc.margn"),
+    "not-a-number": (
+        {"calibration": {"limit": float("nan"), "above_champion": 0.01}},
+        "calibration",
+        "found nan, expected a finite number .*params.yaml: gates.regression.calibration.limit",
+    ),
     "missing-metric": ({"log_loss": None}, "log_loss", "params.yaml: gates.regression.log_loss"),
 }
 
@@ -133,15 +143,38 @@ BAD_ROWS: dict[str, tuple[Callable[[pa.Table], pa.Table], str]] = {
     "no-label": (lambda table: table.drop_columns(["late"]), "no column late in .*2013-07.parquet"),
     "no-input": (lambda table: table.drop_columns(["temp"]), "no column temp in .*2013-07.parquet"),
     "no-rows": (lambda table: table.slice(0, 0), "none found in .*2013-07.parquet.*params.yaml: gates.rows"),
-    "too-few": (
-        lambda table: table.take(list(range(0, ROWS, 350))),
-        "these rows can show a loss of .* at best, expected 0.01",
-    ),
     "one-cluster": (lambda table: table.slice(0, ROWS // DAYS), "a clustered error needs two clusters"),
+}
+# models of which the contract says less: its inputs, and what the checks of edge_cases then say
+LOAD = {"dtype": "float32", "missing": "nan", "means": 0, "range": [0, 1]}
+TOLD: dict[str, tuple[dict[str, Any], dict[str, tuple[str, str]]]] = {
+    "silent": (
+        {
+            "origin": {"dtype": "string", "missing": "", "unknown": ""},
+            "load": {"dtype": "float32", "missing": "nan", "range": [0, 1]},
+        },
+        {
+            "unknown": ("BLOCK", "origin: no meaning of unknown documented, expected .*inputs.<name>.known, unknown"),
+            "missing": ("BLOCK", "load: no meaning of missing documented, expected .*inputs.<name>.missing, means"),
+            "monotone": ("PASS", "nothing declared: contract.yaml has no such input"),
+        },
+    ),
+    "falling": (
+        {"origin": {"dtype": "string", "missing": "", "known": list(EFFECTS)}, "load": LOAD | {"monotone": "down"}},
+        {
+            "unknown": ("BLOCK", "origin: no meaning of unknown documented"),
+            "monotone": ("BLOCK", "more load moves an answer against `monotone` by 0\\."),
+        },
+    ),
+    "one-value": (
+        {"load": LOAD | {"range": [0.5, 0.5], "monotone": "up"}},
+        {"monotone": ("BLOCK", "looked at nothing, expected something to compare")},
+    ),
 }
 BAD_REQUESTS: dict[str, tuple[list[Any], str]] = {
     "none-golden": (REQUESTS[1:], "no golden request found, expected at least one .*requests.jsonl"),
-    "unreadable": (["no request"], "damaged .*requests.jsonl"),
+    "unreadable": (["no request"], "found .*, expected a request as a JSON object .*requests.jsonl: line 1"),
+    "no-kind": ([REQUESTS[0] | {"kind": ""}], "golden lacks kind, expected it .*requests.jsonl"),
     "other-answer": (
         [REQUESTS[0] | {"expect": {"range": {"probability": [0.9, 1.0]}}}],
         "golden: found probability .*, expected 0.9 to 1",
@@ -174,6 +207,11 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_model(root, "tiny", CONTRACT, LIMITS)
     for name, regression in [("moved", MOVED), *((name, change) for name, (change, _, _) in WRONG.items())]:
         write_model(root, name, CONTRACT, LIMITS | {"regression": LIMITS["regression"] | regression})
+    write_rows(root, "too-few", table.take(list(range(0, ROWS, 350))))
+    warned = LIMITS["regression"] | {"auc": {"margin": 0.01, "inconclusive": "warn"}}
+    write_model(root, "warned", CONTRACT, LIMITS | {"regression": warned})
+    for name, (inputs, _) in TOLD.items():
+        write_model(root, name, CONTRACT | {"inputs": CONTRACT["inputs"] | inputs}, LIMITS)
     for name, (requests, _) in BAD_REQUESTS.items():
         write_model(root, name, CONTRACT, LIMITS, requests)
     write_model(root, "three", CONTRACT | THREE["contract"], LIMITS | THREE["limits"])
@@ -194,14 +232,16 @@ def judged(zoo: Path, house: Path) -> dict[str, Evidence]:
 
     cases = {f"{name} {check.split('.')[0]}": case(check.split(".")[0], name) for name, check, _ in REFUSED}
     cases |= {f"good {gate}": case(gate, "good") for gate in GATES}
-    cases |= {f"first {name}": case("regression", name, champion=None) for name in ("good", "constant")}
+    cases |= {f"first {name}": case("regression", name, champion=None) for name in ("good", "constant", "biased")}
     cases |= {
         name: case("regression", name, "three", "three_champion", "three") for name in ("three_good", "three_constant")
     }
     cases |= {"moved": case("regression", "overconfident", "moved")}
     cases |= {name: case("regression", "good", name) for name in WRONG}
     cases |= {name: case("regression", "good", months=name) for name in BAD_ROWS}
-    cases |= {name: case("edge_cases", "good", name) for name in BAD_REQUESTS}
+    cases |= {f"too few {name}": case("regression", "good", name, months="too-few") for name in ("tiny", "warned")}
+    cases |= {name: case("edge_cases", "good", name) for name in [*BAD_REQUESTS, *TOLD]}
+    cases |= {"three edge_cases": case("edge_cases", "three_good", "three", "three_champion", "three")}
     return dict(zip(cases, judge(list(cases.values()), house), strict=True))
 
 
@@ -252,11 +292,12 @@ def test_three_classes_are_judged_by_log_loss_accuracy_and_floor(judged: dict[st
 
 
 def test_a_first_release_is_judged_on_the_absolute_floor_and_says_so(judged: dict[str, Evidence]) -> None:
-    """Without a champion nothing is compared, a constant model is still refused, and the table tells why."""
-    good, constant = judged["first good"], judged["first constant"]
-    assert [check.name for check in good.checks] == ["floor"]
+    """Without a champion nothing is compared, what has a limit of its own is judged by it, and the table tells why."""
+    good, constant, biased = (judged[f"first {name}"] for name in ("good", "constant", "biased"))
+    assert [check.name for check in good.checks] == ["calibration", "floor"]
     assert (good.verdict, constant.verdict) == (Verdict.PASS, Verdict.BLOCK)
-    assert "none (first release: absolute floor only)" in evidence.table(good)
+    assert [check.line.partition(", ")[2] for check in biased.blocking] == ["expected within ±0.0200"]
+    assert "none (first release: absolute limits only)" in evidence.table(good)
 
 
 @pytest.mark.parametrize("wrong", WRONG)
@@ -273,6 +314,72 @@ def test_rows_that_cannot_judge_block(judged: dict[str, Evidence], wrong: str) -
     found = one(judged[wrong], "regression.auc")
     assert found.verdict is Verdict.BLOCK
     assert re.search(BAD_ROWS[wrong][1], found.reason), found.reason
+
+
+def test_too_few_rows_are_inconclusive(judged: dict[str, Evidence]) -> None:
+    """Rows that cannot show the margin say neither yes nor no: that blocks, unless params.yaml says `inconclusive: warn`."""
+    found, warned = (one(judged[f"too few {name}"], "regression.auc") for name in ("tiny", "warned"))
+    assert re.search("these rows can show a loss of .* at best, expected 0.01", found.reason)
+    assert re.search("hold out more rows .*gates.rows, about .* instead of 62", found.remedy)
+    assert (found.verdict, found.blocks) == (Verdict.INCONCLUSIVE, True)
+    assert (warned.verdict, warned.blocks) == (Verdict.INCONCLUSIVE, False)
+
+
+@pytest.mark.parametrize("told", TOLD)
+def test_what_the_contract_leaves_unsaid_blocks(judged: dict[str, Evidence], told: str) -> None:
+    """A check passes by looking, or by saying that the contract has no such input; never by having nothing to look at."""
+    for name, (verdict, reason) in TOLD[told][1].items():
+        found = one(judged[told], f"edge_cases.{name}")
+        assert found.verdict == verdict
+        assert re.search(reason, found.reason), found.reason
+
+
+def test_monotone_is_about_one_number(judged: dict[str, Evidence]) -> None:
+    """Beside a chance for each class `monotone` has no meaning, and the check says where it stands."""
+    found = one(judged["three edge_cases"], "edge_cases.monotone")
+    assert found.verdict is Verdict.BLOCK
+    assert found.reason.endswith("expected one number per row (contract.yaml: inputs.load.monotone)")
+
+
+def test_rows_that_training_saw_prove_nothing(tmp_path: Path) -> None:
+    """A month of gates.rows that is also trained on, or is named twice, is refused by file and key."""
+    file = tmp_path / "params.yaml"
+    content = {"train": {"months": ["2013-06", "2013-07"]}, "gates": LIMITS | {"holdout": ["2013-07"]}}
+    YAML().dump(content, file)
+    with pytest.raises(Problem) as problem:
+        limits.load(file)
+    trained, twice = problem.value.lines
+    assert trained.startswith("gates: found 2013-07 among train.months, expected a month that training never saw (")
+    assert f"{file}: gates.rows" in trained
+    assert twice == f"gates: found 2013-07 2 times, expected it once ({file}: gates.rows, gates.holdout)"
+    YAML().dump({"train": {"months": ["2013-06"]}, "gates": LIMITS}, file)
+    assert limits.load(file).months == ("2013-07",)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64", "string", "bool"])
+def test_none_stands_for_missing_whatever_the_dtype(dtype: str) -> None:
+    """None becomes the contract's `missing`, also where the dtype could hold something else for it."""
+    missing, other = {"float32": (-1.0, 2.0), "int64": (-1, 2), "string": ("?", "a"), "bool": (True, False)}[dtype]
+    column = contracts.Input(dtype=dtype, missing=missing)
+    assert column.array([other, None]).tolist() == [other, missing]
+
+
+@pytest.mark.parametrize("spelt", ["nan", ".nan"])
+def test_both_spellings_of_not_a_number_are_read(tmp_path: Path, spelt: str) -> None:
+    """`missing: nan`, a string in YAML, and `missing: .nan` are the same number in a request."""
+    file = write_model(tmp_path, "spelt", CONTRACT, LIMITS) / "contract.yaml"
+    file.write_text(re.sub(r"missing: '?\.?nan'?", f"missing: {spelt}", file.read_text()))
+    assert f"missing: {spelt}\n" in file.read_text()
+    assert np.isnan(contracts.load(file).inputs["temp"].array([None])).all()
+
+
+def test_a_null_of_the_rows_is_what_the_contract_says(house: Path) -> None:
+    """Parquet's null is asked as the contract's `missing`, also in a column of whole numbers."""
+    table = pa.table({"x": pa.array([1, None], pa.int64()), "late": [0, 1], "date": [0, 1]})
+    column = contracts.Input(dtype="int64", missing=-1)
+    promised = contracts.Contract(signature="any", inputs={"x": column}, outputs={}, classes=["on_time", "late"])
+    known = limits.load(house / "models/tiny/params.yaml")
+    assert tables.load([write_rows(house, "nulls", table)], promised, known).inputs["x"].tolist() == [1, -1]
 
 
 def test_of_a_month_that_training_saw_only_marked_rows_count(house: Path) -> None:
@@ -353,6 +460,7 @@ def test_the_verb_prints_one_table_and_keeps_the_evidence(
     assert kept.candidate["sha256"] != kept.champion["sha256"]
     assert kept.rows["files"] == ["2013-07.parquet"]
     assert set(GATES) < set(kept.timings)
+    assert Path("kept.md").read_text() == evidence.markdown(kept)
 
 
 def test_the_verb_says_what_to_do_about_a_block(
@@ -360,6 +468,7 @@ def test_the_verb_says_what_to_do_about_a_block(
 ) -> None:
     """A candidate that no process can serve blocks in every gate that needs its answers, exit code 1, with a remedy."""
     monkeypatch.chdir(house)
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")  # what it leaves between is inside the clone
     assert gates.main(["--model", "tiny", "--candidate", str(zoo / "calls_python"), "--champion", "none"]) == 1
     shown = capsys.readouterr().out
     assert "structural.ops BLOCK: the graph holds the op PyFunc" in shown
@@ -392,11 +501,33 @@ def test_bad_input_is_one_line_and_exit_code_1(
         ([*model, "--candidate", "nowhere", *champion], "candidate: no saved_model.pb in nowhere"),
         ([*model, *good, "--champion", "nowhere"], "champion: no saved_model.pb in nowhere"),
         ([*model, *good, *champion, "--rows", "a.parquet"], "rows: a.parquet is not there.*params.yaml: gates.rows"),
+        ([*model, *good, *champion, "--evidence", "a.md"], "found a.md, expected a name that ends with .json"),
+        ([*model, *champion], "found --champion without --candidate, expected both or neither"),
+        ([*model, "--rows", "a.parquet"], "found --rows without --candidate, expected both or neither"),
+        ([*model, "--evidence", "a.json"], "found --evidence without --candidate, expected both or neither"),
     ]:
         assert gates.main(argv) == 1
         said = capsys.readouterr().err
         assert re.search(line, said), said
         assert said.count("\n") == 1
+
+
+def test_the_verb_judges_the_model_that_is_named(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a candidate `--model` chooses among the branch's; a name that project.yaml does not list is refused."""
+    assert gates.main(["--model", "nope"]) == 1
+    assert capsys.readouterr().err == "nope: no such model, expected one of delays (project.yaml: models)\n"
+    owner = repository.root / "project.yaml"
+    owner.write_text(owner.read_text().replace("  - delays\n", "  - delays\n  - colours\n"))
+    changes = [Change(Files("staging", name), "candidate", a_release("1.0.0"), None) for name in ("delays", "colours")]
+    monkeypatch.setattr(gates, "affected", lambda *_: changes)
+    monkeypatch.setattr(gates, "fetched", lambda _, change: change)
+    assert gates.changed(repository.root, "colours") == changes[1:]
+    assert gates.changed(repository.root) == changes
+    monkeypatch.setattr(gates, "affected", lambda *_: changes[:1])
+    assert gates.main(["--model", "colours"]) == 0
+    assert "no delivery of colours differs from origin/main, nothing to judge" in capsys.readouterr().out
 
 
 def test_what_many_pairs_cannot_tell_is_inconclusive() -> None:
@@ -413,6 +544,7 @@ def test_what_many_pairs_cannot_tell_is_inconclusive() -> None:
     limit = latency.Ratio(batch=32, block_above=1.05, pass_below=1.10, inconclusive="warn")
     found = latency.ratio_check(samples(), limit, "params.yaml: gates.latency.ratio")
     assert (found.verdict, found.n, looked) == (Verdict.INCONCLUSIVE, 8000, [1000, 2000, 4000, 8000])
+    assert found.smallest_detectable_effect is None  # an interval's width is not one
     assert not found.blocks
     assert replace(found, inconclusive="block").blocks
 

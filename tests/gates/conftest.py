@@ -86,6 +86,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
+def first(request: pytest.FixtureRequest) -> bool:
+    """Whether there is no champion."""
+    return _first(request.config)
+
+
+@pytest.fixture(scope="session")
 def limits(request: pytest.FixtureRequest) -> Limits:
     return request.config.stash[LIMITS]
 

@@ -1,6 +1,5 @@
 """Does the candidate answer as documented where real rows seldom go? Through the raw session, as a server would."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -8,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import PositiveInt
 
 from fledge import golden
 from fledge.contract import Array, Contract, Input
@@ -21,11 +21,13 @@ from fledge.serving.errors import code_name
 Record = Callable[[Check], None]
 
 SAMPLE = 256  # rows of a metamorphic comparison
+STEPS = 12  # of an input that is raised: as many even ones, and as many between which equally many real rows lie
 UNSEEN = "no such category"
+NOTHING = "looked at nothing, expected something to compare"
 
 
 class Sizes(Limit):
-    max: int
+    max: PositiveInt
 
 
 class Tolerance(Limit):
@@ -33,12 +35,12 @@ class Tolerance(Limit):
 
 
 class Examples(Limit):
-    examples: int
+    examples: PositiveInt
 
 
 def test_requests(candidate: Model, contract: Contract, model_dir: Path, record: Record) -> None:
     """Every golden and edge request of requests.jsonl is answered as it expects."""
-    requests = read(model_dir / "requests.jsonl")
+    requests = promised(model_dir / "requests.jsonl")
     answers = {request["name"]: answer(candidate, contract, request["inputs"]) for request in requests}
     faults = [fault for request in requests for fault in request_faults(request, answers, contract)]
     record(tally("requests", faults, len(requests), f"mend the model, or what {model_dir / 'requests.jsonl'} expects"))
@@ -67,8 +69,12 @@ def test_independence(candidate: Model, contract: Contract, rows: Rows, limits: 
         for i in ([0], slice(1, 8), slice(8, None))
     ]
     gaps = {
-        "another order of rows": gap({name: values[order] for name, values in whole.items()}, shuffled),
-        "another split of the batch": gap(whole, {name: np.concatenate([p[name] for p in parts]) for name in whole}),
+        "another order of rows changes an answer": gap(
+            {name: values[order] for name, values in whole.items()}, shuffled
+        ),
+        "another split of the batch changes an answer": gap(
+            whole, {name: np.concatenate([p[name] for p in parts]) for name in whole}
+        ),
     }
     record(largest("independence", gaps, count, limit.tolerance, "look for batch statistics left in training mode"))
 
@@ -77,19 +83,32 @@ def test_missing(candidate: Model, contract: Contract, rows: Rows, limits: Limit
     """An input that is missing is answered exactly as the value that the contract says it means."""
     limit = limits.of("edge_cases", "missing", Tolerance)
     pairs = {name: (x.missing, x.means) for name, x in contract.inputs.items() if x.means is not None}
-    undocumented = [
-        n for n, x in contract.inputs.items() if x.dtype.startswith("float") and (x.missing is None or x.means is None)
-    ]
+    # A number that may be missing, as NaN lets every float be. A string's `missing` is a category of its own.
+    numbers = {name: x for name, x in contract.inputs.items() if x.dtype != "string"}
+    missable = {name: x for name, x in numbers.items() if x.dtype.startswith("float") or x.missing is not None}
+    undocumented = [name for name, x in missable.items() if x.missing is None or x.means is None]
     record(metamorphic("missing", candidate, contract, rows, pairs, undocumented, limit.tolerance))
 
 
 def test_unknown(candidate: Model, contract: Contract, rows: Rows, limits: Limits, record: Record) -> None:
     """A category that training never saw is answered exactly as the value that the contract says it means."""
     limit = limits.of("edge_cases", "unknown", Tolerance)
-    known = {name: x for name, x in contract.inputs.items() if x.known is not None}
-    pairs = {name: (unseen(x), x.unknown) for name, x in known.items()}
-    undocumented = [name for name, x in known.items() if x.unknown is None]
+    categories = {n: x for n, x in contract.inputs.items() if x.dtype == "string" or x.known is not None}
+    pairs = {name: (unseen(x), x.unknown) for name, x in categories.items()}
+    undocumented = [name for name, x in categories.items() if x.known is None or x.unknown is None]
     record(metamorphic("unknown", candidate, contract, rows, pairs, undocumented, limit.tolerance))
+
+
+def test_monotone(candidate: Model, contract: Contract, rows: Rows, limits: Limits, record: Record) -> None:
+    """More of an input that the contract calls monotone never moves the answer of a real row the other way."""
+    limit = limits.of("edge_cases", "monotone", Tolerance)
+    directed = [name for name, column in contract.inputs.items() if column.monotone]
+    sample = rows.take(np.arange(min(SAMPLE, len(rows))))
+    moves = {name: drop(candidate, contract, rows, sample, name) for name in directed}
+    gaps = {f"more {name} moves an answer against `monotone`": value for name, (value, _) in moves.items()}
+    remedy = "constrain the network, or take `monotone` out of contract.yaml: inputs"
+    count = sum(looked for _, looked in moves.values())
+    record(largest("monotone", gaps, count, limit.tolerance, remedy) if directed else undeclared("monotone"))
 
 
 def test_properties(candidate: Model, contract: Contract, rows: Rows, limits: Limits, record: Record) -> None:
@@ -117,21 +136,18 @@ def test_properties(candidate: Model, contract: Contract, rows: Rows, limits: Li
     )
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    """The lines of requests.jsonl. Raises Problem where there is none, it does not parse, or it has no golden one."""
-    try:
-        requests = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
-        proofs = [
-            one for one in requests if one["kind"] == "golden" and one["name"] and one["expect"] and one["inputs"]
-        ]
-    except FileNotFoundError:
-        raise Problem(f"requests: {path} is not there, expected golden and edge requests") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise Problem(
-            f"requests: damaged ({error!r}), expected name, kind, inputs and expect in every line ({path})"
-        ) from None
-    if not proofs:
-        raise Problem(f"requests: no golden request found, expected at least one ({path}: kind)")
+def promised(path: Path) -> list[dict[str, Any]]:
+    """The requests of requests.jsonl. Raises Problem naming those that lack a key, and where none is golden."""
+    requests = golden.read(path)
+    lacking = [
+        f"requests: {request.get('name', 'one without a name')} lacks {', '.join(absent)}, expected it ({path})"
+        for request in requests
+        if (absent := [key for key in ("name", "kind", "inputs", "expect") if not request.get(key)])
+    ]
+    if not lacking and not any(request["kind"] == "golden" for request in requests):
+        lacking = [f"requests: no golden request found, expected at least one ({path}: kind)"]
+    if lacking:
+        raise Problem(*lacking)
     return requests
 
 
@@ -141,7 +157,7 @@ def answer(model: Model, contract: Contract, inputs: Mapping[str, Any]) -> dict[
         return model.run(contract.signature, contract.arrays(inputs))
     except Error as error:
         return code_name(error)
-    except (KeyError, ValueError):
+    except (KeyError, TypeError, ValueError):
         return "INVALID_ARGUMENT"
 
 
@@ -167,14 +183,16 @@ def metamorphic(
     tolerance: float,
 ) -> Check:
     """One input at a time: the answers with its first value equal those with its second, whatever the rest of the row."""
-    key = "missing, means" if name == "missing" else "unknown"
+    key = "missing, means" if name == "missing" else "known, unknown"
     if undocumented:
         reason = f"{', '.join(undocumented)}: no meaning of {name} documented, expected one (contract.yaml: inputs.<name>.{key})"
         return Check("edge_cases", name, Verdict.BLOCK, reason, f"write `{key}` of these inputs into contract.yaml")
+    if not pairs:
+        return undeclared(name)
     sample = rows.take(np.arange(min(SAMPLE, len(rows))))
     count = len(next(iter(sample.values())))
     gaps = {
-        f"{column} = {said!r} instead of {meant!r}": gap(
+        f"{column} = {said!r} instead of {meant!r} changes an answer": gap(
             *(
                 model.run(contract.signature, sample | {column: contract.inputs[column].array([value] * count)})
                 for value in (said, meant)
@@ -197,21 +215,59 @@ def gap(ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> float:
     return float(np.nan_to_num(max(gaps), nan=np.inf))
 
 
+def drop(model: Model, contract: Contract, rows: Rows, sample: Mapping[str, Array], name: str) -> tuple[float, int]:
+    """How far at most an answer falls (rises, where `monotone` is down) while one input rises, and how many were seen.
+
+    Raises Problem for an answer that is not one number per row: more or less of it would mean nothing.
+    """
+    column, (output, described) = contract.inputs[name], next(iter(contract.outputs.items()))
+    if described.shape:
+        raise Problem(
+            f"{name}: found monotone {column.monotone} beside {output} of shape {list(described.shape)}, "
+            f"expected one number per row (contract.yaml: inputs.{name}.monotone)"
+        )
+    count = len(next(iter(sample.values())))
+    answers = [
+        model.run(contract.signature, {**sample, name: np.full(count, step)})[output].astype(float)
+        for step in steps(column, rows.inputs[name])
+    ]
+    up = np.array(answers) * (-1 if column.monotone == "down" else 1)
+    falls = np.maximum.accumulate(up) - up
+    return float(np.nan_to_num(falls.max(initial=0), nan=np.inf)), falls[1:].size
+
+
+def steps(column: Input, seen: Array) -> Array:
+    """Values of a number, rising: even ones over its range and quantiles of the real ones, which may crowd in a corner."""
+    real = seen[np.isfinite(seen)]
+    low, high = column.range or ((real.min(), real.max()) if len(real) else (0, 0))
+    crowd = np.quantile(real, np.linspace(0, 1, STEPS)) if len(real) else []
+    return np.unique(np.clip([*np.linspace(low, high, STEPS), *crowd], low, high).astype(seen.dtype))
+
+
 def largest(name: str, gaps: Mapping[str, float], n: int, tolerance: float, remedy: str) -> Check:
+    """PASS where no gap is above the tolerance. A check that looked at nothing says nothing, so it blocks."""
     worst = max(gaps, key=lambda key: gaps[key], default="nothing")
     value = gaps.get(worst, 0.0)
-    verdict = Verdict.PASS if value <= tolerance else Verdict.BLOCK
-    reason = f"{worst} changes an answer by {value:.2g}, expected at most {tolerance:.2g}"
+    good = n > 0 and value <= tolerance
+    reason = f"{worst} by {value:.2g}, expected at most {tolerance:.2g}" if n else NOTHING
     shown = value if np.isfinite(value) else None
-    return Check("edge_cases", name, verdict, reason, "" if value <= tolerance else remedy, shown, None, tolerance, n)
+    verdict = Verdict.PASS if good else Verdict.BLOCK
+    return Check("edge_cases", name, verdict, reason, "" if good else remedy, shown, None, tolerance, n)
 
 
 def tally(name: str, faults: list[str], n: int, remedy: str) -> Check:
-    verdict = Verdict.BLOCK if faults else Verdict.PASS
-    reason = "; ".join(faults) or "all answered as expected"
+    """PASS where something was looked at and no fault found."""
+    good = n > 0 and not faults
+    reason = "; ".join(faults) or ("all answered as expected" if n else NOTHING)
+    verdict = Verdict.PASS if good else Verdict.BLOCK
     return Check(
-        "edge_cases", name, verdict, reason, remedy if faults else "", float(len(faults)), None, 0.0, n, unit="faults"
+        "edge_cases", name, verdict, reason, "" if good else remedy, float(len(faults)), None, 0.0, n, unit="faults"
     )
+
+
+def undeclared(name: str) -> Check:
+    """The one PASS of a check that looked at nothing: the contract has no input that it is about."""
+    return Check("edge_cases", name, Verdict.PASS, "nothing declared: contract.yaml has no such input", n=0)
 
 
 def changed_rows(contract: Contract, rows: Rows) -> st.SearchStrategy[dict[str, Array]]:

@@ -55,7 +55,7 @@ def ratio_check(samples: Iterator[tuple[Array, ...]], limit: Ratio, key: str) ->
     """Look at ever more pairs until they tell; what `DOUBLINGS` doublings cannot tell is INCONCLUSIVE."""
     for ours, theirs in samples:
         ratio, (low, high) = stats.latency_ratio(ours, theirs)
-        numbers = (ratio, (low, high), limit.block_above, len(ours), (high - low) / 2, "ratio", limit.inconclusive)
+        numbers = (ratio, (low, high), limit.block_above, len(ours), None, "ratio", limit.inconclusive)
         if low > limit.block_above:
             reason = (
                 f"{ratio:.3f} times the champion's latency, at least {low:.3f}, expected at most {limit.block_above}"
@@ -80,7 +80,7 @@ def ratio_check(samples: Iterator[tuple[Array, ...]], limit: Ratio, key: str) ->
 def budget_check(times: Array, limit: Budget, key: str) -> Check:
     """`times` in milliseconds; the interval of their median is compared with the budget."""
     median, (low, high) = stats.latency_median(times)
-    numbers = (median, (low, high), limit.p50_ms, len(times), (high - low) / 2, "ms", limit.inconclusive)
+    numbers = (median, (low, high), limit.p50_ms, len(times), None, "ms", limit.inconclusive)
     reason = f"half of the calls take over {median:.2f} ms, expected {limit.p50_ms} ms"
     if low > limit.p50_ms:
         return Check("latency", "budget", Verdict.BLOCK, reason, f"make the model cheaper, or move {key}", *numbers)

@@ -100,6 +100,7 @@ CANDIDATES: dict[str, tuple[Logistic, Callable[[Logistic, Inputs], Any]]] = {
     "crashes_on_empty": (Logistic(), crashes_on_empty),
     "sees_its_neighbours": (Logistic(), sees_its_neighbours),
     "other_unknown": (Logistic(), other_unknown),
+    "less_with_load": (Logistic((1.2, -0.2)), Logistic.probability),
     "logits": (Logistic(), logits),
     "slow": (Logistic(), slow),
     "three_champion": (Logistic(), Logistic.probabilities),
