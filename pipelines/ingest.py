@@ -1,7 +1,8 @@
 """Make `data/` and prove it: every model's data.py writes its rows, and their hash must be the one in data.dvc.
 
-A script and not a DVC stage: data.dvc alone owns data/. Run it (or `--check`) before `dvc repro`, which would take
-whatever lies in data/ for meant and rewrite data.dvc without a word.
+A script and not a DVC stage: data.dvc alone owns data/. `dvc repro` takes whatever lies in data/ for meant and rewrites
+data.dvc without a word, so rows are made aside and reach data/ only when they are what data.dvc pins, or when a person
+says so (`--accept`), which pins them.
 """
 
 import argparse
@@ -20,35 +21,66 @@ from fledge.problems import Problem, reported
 from fledge.project import read_yaml
 
 DATA = Path("data")
+ASIDE = Path(".fledge/data")
+PIN = Path("data.dvc")
+MEANT = "if meant: python -m pipelines.ingest --accept"
 CACHE = Path(".dvc/cache/files/md5")
 
 
 @reported
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write data/ anew and compare it with data.dvc; with `--check` only compare what is there."""
+    """Make data/ anew if that gives what data.dvc pins; `--check` only compares what is there; `--accept` pins anew."""
     parser = argparse.ArgumentParser(description="Make data/ from every model's data.py and prove it by data.dvc.")
-    parser.add_argument("--check", action="store_true", help="only compare the data/ that is there with data.dvc")
-    if not parser.parse_args(argv).check:
-        replace(DATA, project.load(Path(".")).models)
-    expected = recorded(Path("data.dvc"))
-    if problems := differences(DATA, expected):
-        raise Problem(*problems)
-    cache(expected)
-    say(f"{DATA} is {expected}, as data.dvc says")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--check", action="store_true", help="only compare the data/ that is there with data.dvc")
+    how.add_argument(
+        "--accept", action="store_true", help="take the rows that are made for meant: pin them in data.dvc"
+    )
+    options = parser.parse_args(argv)
+    if options.check:
+        prove(DATA, recorded(PIN))
+    else:
+        ingest(project.load(Path(".")).models, accept=options.accept)
+    say(f"{DATA} is {recorded(PIN)}, as {PIN} says")
     return 0
 
 
-def replace(data: Path, models: Sequence[str]) -> None:
-    """Write the rows of `models` aside, then take them for `data`. Raises Problem for a model without data.py."""
+def ingest(models: Sequence[str], *, accept: bool) -> None:
+    """Make the rows of `models` and take them for data/. Raises Problem, and leaves data/, if they are not the pinned ones."""
+    make(ASIDE, models)
+    if accept:
+        swap(ASIDE, DATA)
+        say(f"pinning {DATA}")
+        dvc("add", "--quiet", str(DATA))
+        say(f"now commit {PIN}")
+        return
+    if not PIN.exists():
+        swap(ASIDE, DATA)  # nothing is pinned that `dvc repro` could rewrite
+    expected = recorded(PIN)
+    prove(ASIDE, expected)
+    swap(ASIDE, DATA)
+    cache(expected)
+
+
+def make(folder: Path, models: Sequence[str]) -> None:
+    """Write the rows of `models` to a new `folder`. Raises Problem for a model without data.py."""
     if absent := [model for model in models if not (Path("models") / model / "data.py").is_file()]:
         raise Problem(*(f"{m}: no models/{m}/data.py found, expected one (project.yaml: models)" for m in absent))
-    aside = data.with_name(f".{data.name}")
-    shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
     for model in models:
         say(f"{model}: writing its rows")
-        importlib.import_module(f"models.{model}.data").write(aside / model)
+        importlib.import_module(f"models.{model}.data").write(folder / model)
+
+
+def swap(folder: Path, data: Path) -> None:
     shutil.rmtree(data, ignore_errors=True)
-    aside.rename(data)
+    folder.rename(data)
+
+
+def prove(folder: Path, expected: str) -> None:
+    """Raise Problem, a line for each file, if `folder` is not what `expected` stands for."""
+    if problems := differences(folder, expected):
+        raise Problem(*problems)
 
 
 def recorded(file: Path) -> str:
@@ -59,21 +91,21 @@ def recorded(file: Path) -> str:
     return digest
 
 
-def differences(data: Path, expected: str) -> list[str]:
-    """A line for each file of `data` that is not what `expected`, a directory's DVC hash, stands for.
+def differences(folder: Path, expected: str) -> list[str]:
+    """A line for each file of `folder` that is not what `expected`, a directory's DVC hash, stands for.
 
     Which files those are is known once DVC's cache holds the listing, as it does after the first success.
     """
-    found, listing = dvc_directory(data)
+    found, listing = dvc_directory(folder)
     if found == expected:
         return []
     stored = CACHE / expected[:2] / expected[2:]
     if not stored.exists():
-        return [f"data: {data} has md5 {found}, expected {expected} (data.dvc: outs.md5; if meant: dvc add data)"]
+        return [f"data: {DATA} has md5 {found}, expected {expected} ({PIN}: outs.md5; {MEANT})"]
     now, then = ({entry["relpath"]: entry["md5"] for entry in one} for one in (listing, json.loads(stored.read_text())))
     return [
-        f"data: {data / name} {_has(now.get(name))}, expected {then.get(name, 'no such file')} "
-        "(data.dvc: outs.md5; if meant: dvc add data)"
+        f"data: {DATA / name} {_has(now.get(name))}, expected {then.get(name, 'no such file')} "
+        f"({PIN}: outs.md5; {MEANT})"
         for name in sorted(now.keys() | then.keys())
         if now.get(name) != then.get(name)
     ]
@@ -83,7 +115,15 @@ def cache(expected: str) -> None:
     """Bring the proven data/ into DVC's cache, from where it is pushed and compared; data.dvc stays as it is."""
     if not (CACHE / expected[:2] / expected[2:]).exists():
         say("filling DVC's cache")
-        subprocess.run([sys.executable, "-m", "dvc", "commit", "--force", "--quiet", "data.dvc"], check=True)
+        dvc("commit", "--force", "--quiet", str(PIN))
+
+
+def dvc(*arguments: str) -> None:
+    """Run DVC. Raises Problem with its last line where it fails."""
+    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True)
+    if done.returncode:
+        said = (done.stderr.strip() or "nothing").splitlines()[-1]
+        raise Problem(f"data: dvc {arguments[0]} exited {done.returncode} and said {said!r}, expected 0 (.dvc/config)")
 
 
 def _has(digest: str | None) -> str:

@@ -18,11 +18,12 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from fledge import contract as contracts
-from fledge import limits
+from fledge import golden, limits
 from fledge.contract import Contract
 from fledge.hashing import dvc_directory
 from fledge.problems import Problem, reported
 from fledge.project import read_yaml, validated
+from fledge.rows import HOLDOUT
 
 # What TensorFlow writes into the graph (threads) or what changes the last bits of a sum (kernels) is a constant.
 THREADS = 2
@@ -33,7 +34,6 @@ ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
-HOLDOUT = "holdout"  # a column that marks rows which no training sees
 
 
 class Recipe(BaseModel):
@@ -59,8 +59,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = Path("models") / model
     contract, label = contracts.load(folder / "contract.yaml"), limits.load(folder / "params.yaml").label
     params = recipe(folder / "params.yaml")
-    requests = golden(folder / "requests.jsonl", contract)
-    training, evaluation = read(model, params, "months"), read(model, params, "evaluate")
+    requests = warm_up(folder / "requests.jsonl", contract)
+    training, evaluation = (
+        complete(read(model, params, key), model, contract, label) for key in ("months", "evaluate")
+    )
+    happened = labels(evaluation[label], contract, str(folder / "params.yaml"))
     say(model, f"{len(training):,} rows to train on, {len(evaluation):,} to measure with")
 
     prepare(params["seed"])
@@ -71,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     artifact = folder / "saved_model"
     export(artifact, contract, preprocessing, core, requests)
     digest = dvc_directory(artifact)[0]
-    found = metrics(contract, labels(evaluation[label], contract), answers(artifact, contract, evaluation))
+    found = metrics(contract, happened, answers(artifact, contract, evaluation))
     (folder / "metrics.json").write_text(json.dumps(found, indent=2) + "\n")
     say(model, f"{artifact} is {digest}; " + ", ".join(f"{name} {value:.5g}" for name, value in found.items()))
     log(model, params, found | {"seconds": time.monotonic() - started}, digest)
@@ -93,15 +96,25 @@ def read(model: str, params: Mapping[str, Any], key: str) -> pd.DataFrame:
     return rows[~rows[HOLDOUT]].reset_index(drop=True) if HOLDOUT in rows else rows
 
 
-def golden(file: Path, contract: Contract) -> list[dict[str, list[Any]]]:
+def complete(rows: pd.DataFrame, model: str, contract: Contract, label: str) -> pd.DataFrame:
+    """`rows` as they are. Raises Problem with a line for each input and the label that they have no column of."""
+    needed = dict.fromkeys(contract.inputs, f"models/{model}/contract.yaml: inputs")
+    needed |= {label: f"models/{model}/params.yaml: gates.label"}
+    if absent := [name for name in needed if name not in rows]:
+        raise Problem(
+            *(f"{model}: no column {name} in data/{model}, expected it ({needed[name]}; data.py)" for name in absent)
+        )
+    return rows
+
+
+def warm_up(file: Path, contract: Contract) -> list[dict[str, list[Any]]]:
     """The inputs of the golden requests. Raises Problem where there is none, or one that the server would refuse.
 
     TensorFlow Serving answers them while it loads, and does not load a model that fails at one.
     """
     try:
-        lines = [json.loads(line) for line in file.read_text().splitlines() if line.strip()]
-        found = {line["name"]: line["inputs"] for line in lines if line["kind"] == "golden"}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        found = {line["name"]: line["inputs"] for line in golden.read(file) if line["kind"] == "golden"}
+    except KeyError as error:
         raise Problem(f"{file}: {error!r}, expected a request in every line ({file}: name, kind, inputs)") from None
     if strange := [name for name, inputs in found.items() if inputs.keys() != contract.inputs.keys()]:
         raise Problem(
@@ -128,16 +141,23 @@ def answers(artifact: Path, contract: Contract, rows: pd.DataFrame) -> np.ndarra
     """What the exported model answers to `rows`: its one output, (n,) or (n, classes)."""
     import tensorflow as tf
 
-    inputs = contract.arrays({name: rows[name].to_numpy() for name in contract.inputs})
+    # None is what the contract knows for missing; pandas says NaN.
+    columns = {name: rows[name].astype(object).where(rows[name].notna(), None) for name in contract.inputs}
+    inputs = contract.arrays(columns)
     serve = tf.saved_model.load(str(artifact)).signatures[contract.signature]
     (answer,) = serve(**{name: tf.constant(values) for name, values in inputs.items()}).values()
     values: np.ndarray = answer.numpy()
     return values
 
 
-def labels(column: pd.Series, contract: Contract) -> np.ndarray:
-    """The label as an index into the contract's classes; the column holds that or their names."""
-    return np.array([contract.classes.index(v) if isinstance(v, str) else int(v) for v in column])
+def labels(column: pd.Series, contract: Contract, file: str) -> np.ndarray:
+    """The label as an index into the contract's classes; the column holds that or their names. Raises Problem for others."""
+    order = {name: index for index, name in enumerate(contract.classes)} | {i: i for i in range(len(contract.classes))}
+    if strange := [value for value in column.unique().tolist() if value not in order]:
+        raise Problem(
+            f"rows: label {column.name} holds {strange[0]!r}, expected one of {contract.classes} ({file}: gates.label)"
+        )
+    return np.array([order[value] for value in column])
 
 
 def metrics(contract: Contract, label: np.ndarray, answer: np.ndarray) -> dict[str, float]:

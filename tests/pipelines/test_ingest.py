@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fledge.hashing import dvc_directory
 from tests.workspace import an_owner_of_colours, run
 
 
@@ -51,7 +52,7 @@ def test_a_changed_byte_is_named(root: Path) -> None:
     assert done.returncode == 1
     assert re.fullmatch(
         r"data: data/colours/2020-02\.parquet has md5 [0-9a-f]{32}, expected [0-9a-f]{32} "
-        r"\(data\.dvc: outs\.md5; if meant: dvc add data\)\n",
+        r"\(data\.dvc: outs\.md5; if meant: python -m pipelines\.ingest --accept\)\n",
         done.stderr,
     )
     assert (root / "data.dvc").read_bytes() == pin
@@ -68,13 +69,52 @@ def test_files_more_and_less_are_named(root: Path) -> None:
     assert re.match(r"data: data/colours/2020-03\.parquet has md5 [0-9a-f]{32}, expected no such file \(", new)
 
 
-def test_rows_that_data_py_writes_otherwise_are_named(root: Path) -> None:
-    """When data.py itself makes other rows, every file that it changed is named, and only those."""
+def write_otherwise(root: Path) -> None:
+    """data.py makes another February."""
     source = root / "models" / "colours" / "data.py"
     source.write_text(source.read_text().replace("range(300)", "range(300 if month.endswith('1') else 299)"))
+
+
+def test_rows_that_data_py_writes_otherwise_are_named(root: Path) -> None:
+    """When data.py itself makes other rows, every file that it changed is named, and only those."""
+    write_otherwise(root)
     done = run(root, "pipelines.ingest")
     assert done.returncode == 1
     assert [line.split()[1] for line in done.stderr.splitlines()] == ["data/colours/2020-02.parquet"]
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["data is there", "fresh clone"])
+def test_unproved_rows_never_reach_data(root: Path, there: bool) -> None:
+    """After a refusal data/ is as it was, so that no later `dvc repro` can take other rows for meant."""
+    write_otherwise(root)
+    if not there:
+        shutil.rmtree(root / "data")
+    pin = (root / "data.dvc").read_bytes()
+    assert run(root, "pipelines.ingest").returncode == 1
+    assert (root / "data").exists() == there
+    run(root, "dvc", "repro", "--quiet", "data.dvc")
+    assert (root / "data.dvc").read_bytes() == pin
+
+
+def test_rows_that_are_meant_are_accepted_and_pinned(root: Path) -> None:
+    """`--accept` takes what data.py makes and pins it, and from then on it is what must come out."""
+    write_otherwise(root)
+    pin = (root / "data.dvc").read_bytes()
+    done = run(root, "pipelines.ingest", "--accept")
+    assert done.returncode == 0, done.stderr
+    assert (root / "data.dvc").read_bytes() != pin
+    assert dvc_directory(root / "data")[0] in (root / "data.dvc").read_text()
+    assert run(root, "pipelines.ingest").returncode == 0
+
+
+def test_a_dvc_that_fails_is_one_line(root: Path) -> None:
+    """DVC's own failure is told in one line that names the command, without a traceback."""
+    shutil.rmtree(root / ".dvc" / "cache")
+    (root / ".dvc" / "cache").write_text("no folder")
+    done = run(root, "pipelines.ingest")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert re.match(r"data: dvc commit exited \d+ and said '.*', expected 0 \(\.dvc/config\)$", line)
 
 
 def test_without_a_listing_the_folder_is_named(root: Path) -> None:

@@ -138,6 +138,25 @@ def test_months_that_are_not_there_are_named(owner: Path) -> None:
     assert done.stderr.splitlines() == [f"colours: data/colours/2020-01.parquet {where}"]
 
 
+@pytest.mark.parametrize(
+    ("was", "put", "line"),
+    [
+        ('"colour", "week"]', '"hue", "week"]', "colours: no column colour in data/colours, expected it (models/colours/params.yaml: gates.label; data.py)"),
+        ('"word", "colour"', '"term", "colour"', "colours: no column word in data/colours, expected it (models/colours/contract.yaml: inputs; data.py)"),
+        ("i % 3, i // 50", "i % 4, i // 50", "rows: label colour holds 3, expected one of ['red', 'green', 'blue'] (models/colours/params.yaml: gates.label)"),
+    ],
+    ids=["no label", "no input", "strange label"],
+)  # fmt: skip
+def test_rows_that_do_not_fit_are_named(owner: Path, was: str, put: str, line: str) -> None:
+    """Rows without the label or an input, or with a label of no class, are refused before anything is trained."""
+    source = owner / "models" / "colours" / "data.py"
+    source.write_text(source.read_text().replace(was, put))
+    run(owner, "pipelines.ingest")
+    done = run(owner, "pipelines.train", "--model", "colours")
+    assert (done.returncode, done.stderr.splitlines()) == (1, [line])
+    assert not (owner / "models" / "colours" / "saved_model").exists()
+
+
 def test_an_unknown_model_is_named(owner: Path) -> None:
     """A model that is not there is refused without a traceback."""
     done = run(owner, "pipelines.train", "--model", "colors")
@@ -152,7 +171,7 @@ def test_an_unknown_model_is_named(owner: Path) -> None:
         ('"golden"', '"edge"', "no golden request found, expected at least one to warm up with"),
         ('"x": [1.0], ', "", "one lacks or adds inputs, expected the contract's"),
         ('"kind": ', '"kin": ', "KeyError('kind'), expected a request in every line"),
-        ("}}}", "", "expected a request in every line"),
+        ("}}}", "", "expected a request as a JSON object"),
     ],
 )
 def test_requests_that_could_not_warm_up_are_refused(owner: Path, was: str, put: str, line: str) -> None:
