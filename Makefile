@@ -44,8 +44,8 @@ lint: setup ## format and type rules, as pre-commit runs them
 	@ruff check . && ruff format --check . && mypy && interrogate -q tests
 
 .PHONY: data
-data: setup ## make data/ and prove it equal to data.dvc
-	@$(python) -m pipelines.ingest
+data: setup ## make data/ and prove it equal to data.dvc; ACCEPT=1 pins what it makes
+	@$(python) -m pipelines.ingest $(if $(ACCEPT),--accept)
 
 .PHONY: train
 train: setup data ## train what changed (dvc repro)

@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
 from fledge import git, history, release, versioning
+from fledge.dvc import dvc
 from fledge.hashing import dvc_directory, tree_sha256
 from fledge.problems import Problem
 from fledge.project import Project, read_yaml
@@ -76,17 +75,6 @@ def _named(status: dict[str, dict[str, Any]]) -> list[str]:
         for part in status.values()
         for path, what in part.items()
     ]
-
-
-def dvc(root: Path, *arguments: str) -> str:
-    """What `dvc` prints. Raises Problem with its own last line when it refuses."""
-    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=root, capture_output=True, text=True)
-    if done.returncode:
-        last = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
-        raise Problem(
-            f"dvc: {last.removeprefix('ERROR: ')}, expected `dvc {arguments[0]}` to succeed (dvc.yaml, .dvc/config)"
-        )
-    return done.stdout
 
 
 def _level(root: Path, model: str, champion: Release, commit: str) -> tuple[versioning.Level, str]:

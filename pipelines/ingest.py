@@ -9,13 +9,12 @@ import argparse
 import importlib
 import json
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from fledge import project
+from fledge.dvc import dvc
 from fledge.hashing import dvc_directory
 from fledge.problems import Problem, reported
 from fledge.project import read_yaml
@@ -23,7 +22,7 @@ from fledge.project import read_yaml
 DATA = Path("data")
 ASIDE = Path(".fledge/data")
 PIN = Path("data.dvc")
-MEANT = "if meant: python -m pipelines.ingest --accept"
+MEANT = "if meant: make data ACCEPT=1"
 CACHE = Path(".dvc/cache/files/md5")
 
 
@@ -51,7 +50,7 @@ def ingest(models: Sequence[str], *, accept: bool) -> None:
     if accept:
         swap(ASIDE, DATA)
         say(f"pinning {DATA}")
-        dvc("add", "--quiet", str(DATA))
+        dvc(Path("."), "add", "--quiet", str(DATA))
         say(f"now commit {PIN}")
         return
     if not PIN.exists():
@@ -115,15 +114,7 @@ def cache(expected: str) -> None:
     """Bring the proven data/ into DVC's cache, from where it is pushed and compared; data.dvc stays as it is."""
     if not (CACHE / expected[:2] / expected[2:]).exists():
         say("filling DVC's cache")
-        dvc("commit", "--force", "--quiet", str(PIN))
-
-
-def dvc(*arguments: str) -> None:
-    """Run DVC. Raises Problem with its last line where it fails."""
-    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True)
-    if done.returncode:
-        said = (done.stderr.strip() or "nothing").splitlines()[-1]
-        raise Problem(f"data: dvc {arguments[0]} exited {done.returncode} and said {said!r}, expected 0 (.dvc/config)")
+        dvc(Path("."), "commit", "--force", "--quiet", str(PIN))
 
 
 def _has(digest: str | None) -> str:

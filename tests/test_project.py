@@ -91,9 +91,7 @@ def test_a_release_needs_a_remote_that_pods_reach(tmp_path: Path) -> None:
     assert project.shared_remote(tmp_path) == "s3://bucket/models"
 
 
-def test_a_verb_says_every_mistake_and_no_traceback(
-    repository: Repository, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_verb_says_every_mistake_and_no_traceback(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
     """Through `make check` two mistakes in project.yaml are two lines and exit code 1."""
     owner = repository.root / "project.yaml"
     owner.write_text(owner.read_text().replace("branch: main", "brunch: main"))

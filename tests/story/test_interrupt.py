@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,8 @@ def test_ctrl_c_leaves_no_process_behind(tmp_path_factory: pytest.TempPathFactor
     until(lambda: running_in(folder) == [], "the end of every process")
 
 
-def until(condition: object, what: str, seconds: float = 120) -> None:
+def until(condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
     """Wait for a condition; fails with its name when it does not come."""
-    assert callable(condition)
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"{what} did not come; running: {running_in(Path('/'))}"
