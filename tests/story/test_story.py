@@ -54,7 +54,7 @@ def test_the_good_candidate_was_judged_at_each_step(told: Told) -> None:
     weights = [event["canary"] for event in mine if event["event"] == "weights"]
     assert weights[:2] == [5, 25]
     assert "completed" in [event["event"] for event in mine]
-    passed = {event["step"] for event in mine if event["event"] == "verdict" and event["outcome"] == "Successful"}
+    passed = {event["step"] for event in mine if event["event"] == "analysis" and event["outcome"] == "Successful"}
     assert len(passed) == 2
 
 
