@@ -8,7 +8,7 @@ from fledge.problems import Problem
 
 
 def dvc(root: Path, *arguments: str) -> str:
-    """What `dvc` prints. Raises Problem with its own word when it refuses."""
+    """What `dvc` prints. Raises Problem with its own word when it refuses (so never pass --quiet: it hides that)."""
     done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=root, capture_output=True, text=True)
     if done.returncode:
         lines = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()

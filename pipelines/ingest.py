@@ -50,7 +50,7 @@ def ingest(models: Sequence[str], *, accept: bool) -> None:
     if accept:
         swap(ASIDE, DATA)
         say(f"pinning {DATA}")
-        dvc(Path("."), "add", "--quiet", str(DATA))
+        dvc(Path("."), "add", str(DATA))
         say(f"now commit {PIN}")
         return
     if not PIN.exists():
@@ -114,7 +114,7 @@ def cache(expected: str) -> None:
     """Bring the proven data/ into DVC's cache, from where it is pushed and compared; data.dvc stays as it is."""
     if not (CACHE / expected[:2] / expected[2:]).exists():
         say("filling DVC's cache")
-        dvc(Path("."), "commit", "--force", "--quiet", str(PIN))
+        dvc(Path("."), "commit", "--force", str(PIN))
 
 
 def _has(digest: str | None) -> str:

@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     git.require_clean(root)
     project.shared_remote(root)
     wanted, why = proposal.proposed(root, owner, files)
-    dvc(root, "push", "--quiet", "data.dvc", f"train@{files.model}")
+    dvc(root, "push", "data.dvc", f"train@{files.model}")
     written = render.write(root, files, wanted)
     git.commit(root, f"Release {files.model} {wanted.version} to {files.environment}", *written)
     delivery, _ = render.delivered((root / files.rendered).read_text())

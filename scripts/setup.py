@@ -33,6 +33,7 @@ def main(argv: Sequence[str]) -> int:
     except subprocess.CalledProcessError as failed:
         print(explained(failed), file=sys.stderr)
         return 1
+    (ROOT / ".fledge").mkdir(exist_ok=True)  # all that verbs leave behind goes there
     (ROOT / ".venv" / "ready").touch()
     return 0
 
