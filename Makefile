@@ -6,6 +6,7 @@ python := .venv/bin/python
 # What tools would leave elsewhere stays in the clone. Bytecode is cached: TensorFlow imports in 4 s, not 13.
 unexport PYTHONDONTWRITEBYTECODE
 export UV_PYTHON_DOWNLOADS := never
+export TMPDIR := $(CURDIR)/.fledge/tmp
 export DVC_SITE_CACHE_DIR := $(CURDIR)/.fledge/dvc
 export DVC_GLOBAL_CONFIG_DIR := $(CURDIR)/.fledge/dvc
 export DVC_SYSTEM_CONFIG_DIR := $(CURDIR)/.fledge/dvc

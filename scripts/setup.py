@@ -26,6 +26,7 @@ def main(argv: Sequence[str]) -> int:
     if problem:
         print(problem, file=sys.stderr)
         return 1
+    (ROOT / ".fledge" / "tmp").mkdir(parents=True, exist_ok=True)  # all that verbs leave behind goes there
     try:
         packages()
         if "kustomize" in argv or unfit_kustomize():
@@ -33,7 +34,6 @@ def main(argv: Sequence[str]) -> int:
     except subprocess.CalledProcessError as failed:
         print(explained(failed), file=sys.stderr)
         return 1
-    (ROOT / ".fledge").mkdir(exist_ok=True)  # all that verbs leave behind goes there
     (ROOT / ".venv" / "ready").touch()
     return 0
 
@@ -95,7 +95,12 @@ def build() -> None:
     """kustomize 5.8.1 in .tools/, with the Go toolchain of a wheel; outside of it only Go's caches grow."""
     say("kustomize 5.8.1, built once into .tools/")
     tools = ROOT / ".tools"
-    environment = os.environ | {"GOBIN": str(tools), "GOTOOLCHAIN": "local", "GOFLAGS": "-trimpath -buildvcs=false"}
+    environment = os.environ | {
+        "GOBIN": str(tools),
+        "GOTOOLCHAIN": "local",
+        "XDG_CONFIG_HOME": str(tools / "config"),
+        "GOFLAGS": "-trimpath -buildvcs=false",
+    }
     uv = str(ROOT / ".venv" / "bin" / "uv")
     go = [uv, "tool", "run", "--quiet", "--from", GO, "go", "install", KUSTOMIZE]
     subprocess.run(go, env=environment | {"CGO_ENABLED": "0"}, check=True)

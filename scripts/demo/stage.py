@@ -169,6 +169,7 @@ def scratch(folder: Path) -> Stage:
     os.environ.update(PERSON | OWN_GIT)
     stage.clone.mkdir(parents=True)
     (folder / "remote").mkdir()
+    (stage.clone / ".fledge" / "tmp").mkdir(parents=True)
     for name in git.git(TEMPLATE, "ls-files", "-co", "--exclude-standard").splitlines():
         if (TEMPLATE / name).is_file():
             (stage.clone / name).parent.mkdir(parents=True, exist_ok=True)
