@@ -21,8 +21,13 @@ def tree_sha256(path: Path) -> str:
 
     Lines are sorted by the bytes of their path in UTF-8, so every language sorts them alike.
     """
-    lines = sorted(f"{name}\0{_digest('sha256', file)}\n".encode() for name, file in _files(path))
+    lines = sorted(f"{name}\0{digest}\n".encode() for name, digest in sha256s(path).items())
     return hashlib.sha256(b"".join(lines)).hexdigest()
+
+
+def sha256s(path: Path) -> dict[str, str]:
+    """The sha256 of every file below `path`, by its path within."""
+    return {name: _digest("sha256", file) for name, file in _files(path)}
 
 
 def _files(path: Path) -> list[tuple[str, Path]]:

@@ -13,12 +13,16 @@ STANDALONE, KUBECTL = (5, 8), (5, 5)
 
 
 def build(folder: Path, root: Path) -> str:
-    """The YAML of a kustomization folder. Raises Problem with kustomize's own line when it refuses."""
+    """The YAML of a kustomization folder. Raises Problem with kustomize's own line when it refuses.
+
+    Paths in it are from the root: what is wrong with the base is one line, whichever models are rendered.
+    """
     done = subprocess.run([*command(root), str(folder)], capture_output=True, text=True)
     if done.returncode:
         # kustomize says `Error: …`, kubectl logs `… err="…"`.
         last = re.sub(r"^(Error: |.* err=)", "", done.stderr.strip().splitlines()[-1])
-        raise Problem(f"kustomize: {last}, expected manifests that build (manifests/)")
+        said = last.replace(f"{folder}/", "").replace(str(folder), "it").replace(f"{root}/", "")
+        raise Problem(f"kustomize: {said}, expected manifests that build (manifests/)")
     return done.stdout
 
 
@@ -46,6 +50,7 @@ def command(root: Path) -> tuple[str, ...]:
     )
 
 
+@cache
 def _version(path: str) -> tuple[int, int] | None:
     arguments = ["version", "--client"] if Path(path).name == "kubectl" else ["version"]
     done = subprocess.run([path, *arguments], capture_output=True, text=True)

@@ -2,6 +2,7 @@
 
 import configparser
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -25,6 +26,8 @@ class Environment(Strict):
     name: Name
     domain: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
     traffic: Literal["users", "replay"]
+    # How long a canary that the judge could not decide about may wait: Argo Rollouts would pause it for ever.
+    inconclusive: Annotated[str, Field(pattern=r"^(hold|[1-9][0-9]{0,3}[mh])$")] = "30m"
 
     def hostnames(self, model: str) -> dict[str, str]:
         """The two hostnames of a model: REST and gRPC never share one (Gateway API)."""
@@ -34,20 +37,29 @@ class Environment(Strict):
 class Images(Strict):
     serving: str
     fledge: str
+    replay: str
 
 
 class Project(Strict):
     models: Annotated[list[Name], Field(min_length=1)]
     environments: Annotated[list[Environment], Field(min_length=1)]
+    # GitHub, or a GitHub Enterprise server: the workflows that close the loop run there.
+    repository: Annotated[str, Field(pattern=r"^https://[a-z0-9.-]+(:[0-9]+)?/[A-Za-z0-9-]+/[A-Za-z0-9._-]+$")]
     branch: str
     images: Images
+
+    @property
+    def api(self) -> str:
+        """Where GitHub's REST API has this repository; a server of one's own has it below /api/v3."""
+        host, _, name = self.repository.removeprefix("https://").removesuffix(".git").partition("/")
+        return f"https://{f'api.{host}' if host == 'github.com' else f'{host}/api/v3'}/repos/{name}"
 
     def environment(self, name: str) -> Environment:
         """Raises Problem for a name that is not on the promotion path."""
         for environment in self.environments:
             if environment.name == name:
                 return environment
-        known = ", ".join(e.name for e in self.environments)
+        known = _some([environment.name for environment in self.environments])
         raise Problem(
             f"{name or '(no name)'}: no such environment, expected one of {known} (project.yaml: environments)"
         )
@@ -57,7 +69,7 @@ class Project(Strict):
         if name in self.models:
             return name
         raise Problem(
-            f"{name or '(no name)'}: no such model, expected one of {', '.join(self.models)} (project.yaml: models)"
+            f"{name or '(no name)'}: no such model, expected one of {_some(self.models)} (project.yaml: models)"
         )
 
     def below(self, name: str) -> Environment | None:
@@ -66,20 +78,49 @@ class Project(Strict):
         return self.environments[index - 1] if index else None
 
 
+def _some(names: list[str], most: int = 10) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def load(root: Path) -> Project:
     """Read `project.yaml`. Raises Problem with one line per wrong, missing or unknown key."""
-    return validated(Project, read_yaml(root / "project.yaml"), "project.yaml")
+    return _project(read_text(root / "project.yaml"))
+
+
+@lru_cache(maxsize=4)  # of a thousand models it takes 60 ms, and every rule asks
+def _project(text: str) -> Project:
+    return validated(Project, parsed_yaml(text, "project.yaml"), "project.yaml")
 
 
 def read_yaml(path: Path) -> Any:
     """The plain content of a YAML file. Raises Problem where there is none or it does not parse."""
     try:
-        return YAML(typ="safe").load(path)
+        return YAML(typ="safe").load(read_text(path))
+    except YAMLError as error:
+        raise _no_yaml(error, path.name, str(path)) from None
+
+
+def read_text(path: Path) -> str:
+    """A file of an owner's. Raises Problem where there is none, and for one that is no text."""
+    try:
+        return path.read_text()
     except FileNotFoundError:
         raise Problem(f"{path.name}: no such file, expected one ({path})") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Problem(f"{path.name}: {error}, expected a text ({path})") from None
+
+
+def parsed_yaml(text: str, file: str) -> Any:
+    """As `read_yaml`, of a text that messages call `file`."""
+    try:
+        return YAML(typ="safe").load(text)
     except YAMLError as error:
-        first = " ".join(str(error).split())
-        raise Problem(f"{path.name}: {first}, expected YAML ({path})") from None
+        raise _no_yaml(error, file, file) from None
+
+
+def _no_yaml(error: YAMLError, name: str, file: str) -> Problem:
+    return Problem(f"{name}: {' '.join(str(error).split())}, expected YAML ({file})")
 
 
 Record = TypeVar("Record", bound=BaseModel)
@@ -120,7 +161,8 @@ def error_ratio(root: Path, model: str) -> float:
 def replayed(root: Path, model: str) -> str:
     """The month whose rows feed an environment without users: the first of `gates.rows` in a model's params.yaml."""
     file = f"models/{model}/params.yaml"
-    months = (read_yaml(root / file).get("gates") or {}).get("rows")
+    gates = read_yaml(root / file).get("gates")
+    months = gates.get("rows") if isinstance(gates, dict) else None
     if not isinstance(months, list) or not months:
         raise Problem(f"{model}: found {months!r}, expected a list of months like [2013-07] ({file}: gates.rows)")
     return str(months[0])

@@ -17,13 +17,14 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from fledge import contract as contracts
-from fledge import golden, limits
-from fledge.contract import Contract
+from fledge.artifact import contract as contracts
+from fledge.artifact.contract import Contract
+from fledge.client import golden
+from fledge.gates import limits
+from fledge.gates.rows import HOLDOUT
 from fledge.hashing import dvc_directory
 from fledge.problems import Problem, reported
 from fledge.project import read_yaml, validated
-from fledge.rows import HOLDOUT
 
 # What TensorFlow writes into the graph (threads) or what changes the last bits of a sum (kernels) is a constant.
 THREADS = 2
@@ -72,9 +73,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from pipelines.export import export  # TensorFlow's threads must be set before it is used
 
     artifact = folder / "saved_model"
-    export(artifact, contract, preprocessing, core, requests)
+    answers = export(artifact, contract, preprocessing, core, requests, asked(contract, evaluation))
+    say(model, "exported: the file answers as the network does")
     digest = dvc_directory(artifact)[0]
-    found = metrics(contract, happened, answers(artifact, contract, evaluation))
+    found = metrics(contract, happened, answers)
     (folder / "metrics.json").write_text(json.dumps(found, indent=2) + "\n")
     say(model, f"{artifact} is {digest}; " + ", ".join(f"{name} {value:.5g}" for name, value in found.items()))
     log(model, params, found | {"seconds": time.monotonic() - started}, digest)
@@ -137,21 +139,20 @@ def prepare(seed: int) -> None:
     keras.utils.set_random_seed(seed)
 
 
-def answers(artifact: Path, contract: Contract, rows: pd.DataFrame) -> np.ndarray:
-    """What the exported model answers to `rows`: its one output, (n,) or (n, classes)."""
-    import tensorflow as tf
-
+def asked(contract: Contract, rows: pd.DataFrame) -> dict[str, np.ndarray]:
+    """`rows` as the contract's inputs, (n,) each."""
     # None is what the contract knows for missing; pandas says NaN.
     columns = {name: rows[name].astype(object).where(rows[name].notna(), None) for name in contract.inputs}
-    inputs = contract.arrays(columns)
-    serve = tf.saved_model.load(str(artifact)).signatures[contract.signature]
-    (answer,) = serve(**{name: tf.constant(values) for name, values in inputs.items()}).values()
-    values: np.ndarray = answer.numpy()
-    return values
+    return contract.arrays(columns)
 
 
 def labels(column: pd.Series, contract: Contract, file: str) -> np.ndarray:
-    """The label as an index into the contract's classes; the column holds that or their names. Raises Problem for others."""
+    """The label (n,) as an index into the contract's classes, or as numbers where it has none: a regression.
+
+    The column holds the index or the names. Raises Problem for others, and for what is no number.
+    """
+    if not contract.classes:
+        return _numbers(column, file)
     order = {name: index for index, name in enumerate(contract.classes)} | {i: i for i in range(len(contract.classes))}
     if strange := [value for value in column.unique().tolist() if value not in order]:
         raise Problem(
@@ -160,10 +161,23 @@ def labels(column: pd.Series, contract: Contract, file: str) -> np.ndarray:
     return np.array([order[value] for value in column])
 
 
-def metrics(contract: Contract, label: np.ndarray, answer: np.ndarray) -> dict[str, float]:
-    """Area under the ROC curve (one class against the rest, averaged, if there are more than two) and log-loss in nats."""
-    from sklearn.metrics import log_loss, roc_auc_score
+def _numbers(column: pd.Series, file: str) -> np.ndarray:
+    if not pd.api.types.is_numeric_dtype(column) or not np.isfinite(column).all():
+        raise Problem(f"rows: label {column.name} holds what is no number, expected numbers ({file}: gates.label)")
+    return np.asarray(column, dtype="float64")
 
+
+def metrics(contract: Contract, label: np.ndarray, answer: np.ndarray) -> dict[str, float]:
+    """What became of `label` (n,) by `answer` (n,) or (n, classes), and the count of rows.
+
+    Area under the ROC curve (one class against the rest, averaged, if there are more than two) and log-loss in nats; of
+    a regression the mean squared and the mean absolute error.
+    """
+    from sklearn.metrics import log_loss, mean_absolute_error, mean_squared_error, roc_auc_score
+
+    if not contract.classes:
+        errors = {"squared_error": mean_squared_error, "absolute_error": mean_absolute_error}
+        return {name: float(error(label, answer)) for name, error in errors.items()} | {"rows": len(label)}
     classes = range(len(contract.classes))
     auc = roc_auc_score(label, answer, multi_class="ovr", labels=classes)
     return {"auc": float(auc), "log_loss": float(log_loss(label, answer, labels=classes)), "rows": len(label)}

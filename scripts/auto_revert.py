@@ -1,21 +1,26 @@
 """Close the loop after an abort: deny the delivery, and give git back the last healthy bytes.
 
-Both acts are idempotent by (environment, delivery). The auto-revert workflow calls this, and so does a rehearsal.
+Both acts are idempotent by (environment, delivery). A rehearsal calls this, and so does the auto-revert workflow: there
+the target branch is protected, so they go by a pull request, which scripts/land.py merges when its gates have passed.
 """
 
 import argparse
 import datetime
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
-from fledge import atomic, git, history, project, release, render
+from fledge import atomic, commits, git, project, release
+from fledge.github import Job
 from fledge.problems import Problem, reported
-from fledge.release import Denial, Files
+from fledge.release import Denial, Files, history, render
 from fledge.rules import problems_of
+from scripts import land
 
 # Another merge may land between fetch and push: the acts are then made anew on what it left.
 ROUNDS = 5
+JOB = Job("auto_revert", ".github/workflows/auto-revert.yml")
+Push = Callable[[Path, str, str], bool]  # of HEAD, which was made on this base, to the target branch: whether it landed
 
 
 @reported
@@ -26,21 +31,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--env", required=True)
     parser.add_argument("--delivery", required=True, help="the aborted delivery: 12 hex digits")
     parser.add_argument("--reason", required=True, help="why it was aborted; it goes into denied.yaml")
+    parser.add_argument("--propose", action="store_true", help="by a pull request (GitHub Actions)")
     options = parser.parse_args(argv)
     root = Path.cwd()
     git.require_clean(root)
-    os.environ.update(git.APP)
+    git.act_as_app()
     owner = project.load(root)
     files = Files(owner.environment(options.env).name, owner.model(options.model))
-    for _ in range(ROUNDS):
-        said = attempt(root, files, owner.branch, options.delivery, options.reason)
-        if said is not None:
-            print("\n".join(said) or f"{files.who}: {options.delivery} is denied and gone already, nothing to do")
-            return 0
+    push = partial(offered, files, options.delivery, options.reason) if options.propose else _pushed
+    with commits.returning(root):
+        for _ in range(ROUNDS):
+            said = attempt(root, files, owner.branch, options.delivery, options.reason, push)
+            if said is not None:
+                print("\n".join(said) or f"{files.who}: {options.delivery} is denied and gone already, nothing to do")
+                return 0
     raise Problem(f"{files.who}: found {ROUNDS} pushes overtaken, expected one to land (git push)")
 
 
-def attempt(root: Path, files: Files, branch: str, delivery: str, reason: str) -> list[str] | None:
+def attempt(root: Path, files: Files, branch: str, delivery: str, reason: str, push: Push) -> list[str] | None:
     """Both acts on the newest target branch. What was done, or None when another push came first.
 
     Act 2 is checked like any other change. Should a rule refuse it, the denial lands all the same.
@@ -49,22 +57,29 @@ def attempt(root: Path, files: Files, branch: str, delivery: str, reason: str) -
     base = git.git(root, "rev-parse", git.target(root, branch))
     git.git(root, "checkout", "--quiet", "--detach", base)
     done, refused = [], []
-    if written := deny(root, files, base, delivery, reason):
-        git.commit(root, f"Deny {files.who} {delivery}\n\n{reason}", *written)
-        done.append(f"{files.who}: {git.git(root, 'log', '-1', '--format=%h %s')}")
-    if written := revert(root, files, base, delivery):
-        refused = list(problems_of(root, files, base))
-        if refused:
-            git.git(root, "restore", *map(str, written))
-        else:
-            version = render.delivered((root / files.rendered).read_text())[1]
-            git.commit(root, f"Revert {files.who} to {version}\n\nof {delivery}: {reason}", *written)
-            done.append(f"{files.who}: {git.git(root, 'log', '-1', '--format=%h %s')}")
-    if done and not _pushed(root, base, branch):
+    with commits.whole(root, files.denied):
+        if written := deny(root, files, base, delivery, reason):
+            done.append(committed(root, files, f"Deny {files.who} {delivery}\n\n{reason}", written))
+    try:
+        with commits.whole(root, files.release, files.rendered):
+            if written := revert(root, files, base, delivery):
+                version = render.delivered((root / files.rendered).read_text())[1]
+                done.append(
+                    committed(root, files, f"Revert {files.who} to {version}\n\nof {delivery}: {reason}", written)
+                )
+    except Problem as problem:
+        refused = problem.lines
+    if done and not push(root, base, branch):
         return None
     if refused:
         raise Problem(*refused)
     return done
+
+
+def committed(root: Path, files: Files, message: str, written: Sequence[Path]) -> str:
+    """Commit one act; the line that says so."""
+    commit = git.commit(root, message, *written)
+    return f"{files.who}: {git.git(root, 'log', '-1', '--format=%h %s', commit)}"
 
 
 def deny(root: Path, files: Files, base: str, delivery: str, reason: str) -> list[Path]:
@@ -89,13 +104,67 @@ def deny(root: Path, files: Files, base: str, delivery: str, reason: str) -> lis
 
 
 def revert(root: Path, files: Files, base: str, delivery: str) -> list[Path]:
-    """Act 2: where the branch still holds the delivery, the last healthy bytes come back; the paths written."""
-    held = git.show(root, base, files.rendered)
-    if held is None or render.delivered(held)[0] != delivery:
+    """Act 2: where the branch still holds the delivery, the last healthy bytes come back; the paths written.
+
+    Raises Problem where a rule refuses them, and where there are none: then a person decides.
+    """
+    if not holds(root, files, base, delivery):
         return []
     best = history.last_healthy(root, files, base)
-    # Without a healthy one there is nothing to go back to: a person decides (architecture: last healthy).
-    return render.restore(root, files, best.commit) if best else []
+    if best is None:
+        found = f"{delivery} is denied and nothing was healthy before it"
+        raise Problem(
+            f"{files.who}: {found}, expected a healthy delivery to go back to (an incident: a person decides)"
+        )
+    written = render.restore(root, files, best.commit)
+    if refused := list(problems_of(root, files, base)):
+        raise Problem(*refused)
+    return written
+
+
+def offered(files: Files, delivery: str, reason: str, root: Path, base: str, branch: str) -> bool:
+    """Open the pull request of what is committed here, into `branch`, unless it lies there on the same `base`.
+
+    False when another push came first. A branch of its own for each delivery: what one run did no other undoes. Where it
+    lies there already it is merged as soon as its gates have passed, however often somebody has to ask.
+    """
+    git.git(root, "fetch", "--quiet", "--prune", "origin")
+    mine = f"fledge/revert/{files.who}/{delivery}"
+    there = git.git(root, "rev-parse", f"origin/{mine}") if git.exists(root, f"origin/{mine}") else ""
+    known = (
+        there and git.fork(root, base, there) == base and set(git.differing(root, there, "HEAD")) <= {str(files.denied)}
+    )
+    if not known and not git.pushed(root, mine, there):
+        return False
+    version = render.delivered(git.show(root, "HEAD", files.rendered) or "")[1]
+    body = f"- {files.who}: {delivery} was aborted, is denied, and git holds {version}\n\n```\n{_quoted(reason)}\n```\n"
+    JOB.github().propose(branch, mine, {"title": f"Deny {files.who} {delivery}", "body": body})
+    if known:
+        _landed(root, files, delivery, base, branch, mine)
+    return True
+
+
+def _landed(root: Path, files: Files, delivery: str, base: str, branch: str, mine: str) -> None:
+    """What lies there may have passed its gates while the word of it got lost: then it is merged now, else later."""
+    sha = git.git(root, "rev-parse", f"origin/{mine}")
+    try:
+        land.require_acts(root, files, delivery, base, sha)
+        number = land.merged(JOB.github(), JOB.setting("APP"), branch, mine, sha)
+    except Problem as problem:
+        print(*problem.lines, sep="\n")
+    else:
+        print(f"{files.who}: pull request {number} is merged" if number else f"{files.who}: {mine} is not the app's")
+
+
+def _quoted(reason: str) -> str:
+    # The cluster's words: they may neither leave their block nor call for anybody.
+    return reason.replace("`", "'")[:1000]
+
+
+def holds(root: Path, files: Files, base: str, delivery: str) -> bool:
+    """Whether the branch tells the environment to run this delivery."""
+    held = git.show(root, base, files.rendered)
+    return held is not None and render.delivered(held)[0] == delivery
 
 
 def _pushed(root: Path, base: str, branch: str) -> bool:

@@ -1,13 +1,18 @@
-"""Check that what git says can be served: every rule, every file, all problems in one run."""
+"""Check that what git says can be served: every rule, all problems in one run.
+
+On a branch that changes nothing but models, of those models; else of every one.
+"""
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from fledge import git, project
+from fledge.branch.scope import touched
 from fledge.problems import Problem, reported
-from fledge.release import Files
-from fledge.rules import RULES, problems_of
+from fledge.release import Files, everywhere, history
+from fledge.rules import RULES, problems_beside, problems_of
 
 
 @reported
@@ -15,17 +20,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Raise every problem at once, or say what was checked."""
     parser = argparse.ArgumentParser(prog="make check", description=__doc__)
     parser.add_argument("--base", help="the target branch (default: project.yaml: branch)")
+    parser.add_argument("--all", action="store_true", help="also what this branch does not touch, all of it anew")
     options = parser.parse_args(argv)
     root = Path.cwd()
     owner = project.load(root)
     base = options.base or git.target(root, owner.branch)
-    pairs = [Files(environment.name, model) for environment in owner.environments for model in owner.models]
-    problems = [line for files in pairs for line in problems_of(root, files, base)]
+    every = everywhere(owner)
+    pairs = every if options.all else touched(root, owner, base)
+    found = history.of_each(root, partial(_problems, root, base, options.all), pairs, "check")
+    problems = [*problems_beside(root, base, anew=options.all), *(line for lines in found for line in lines)]
     if problems:
-        raise Problem(*problems)
-    served = sum((root / files.rendered).exists() for files in pairs)
-    print(f"check: {served} rendered files, {len(RULES) + 1} rules, no problem")
+        raise Problem(*dict.fromkeys(problems))
+    served = [(root / files.rendered).exists() for files in pairs]
+    others = f" of what differs from {base}" if len(pairs) < len(every) else ""
+    print(f"check: {sum(served)} rendered files{others}, {len(RULES)} rules, no problem")
     return 0
+
+
+def _problems(root: Path, base: str, anew: bool, files: Files) -> list[str]:
+    return list(problems_of(root, files, base, anew=anew))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
 """Record in git that a delivery served everyone after its canary was judged: the healthy tag."""
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from fledge import git, golden, history, project
+from fledge import git, project
+from fledge.client import golden
 from fledge.problems import Problem, reported
 from fledge.project import Environment
-from fledge.release import Files
+from fledge.release import Files, history
 
 
 @reported
@@ -20,15 +20,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--delivery", required=True, help="the completed delivery: 12 hex digits")
     parser.add_argument("--gateway", help="HOST:PORT, where the golden requests of a first delivery go")
     parser.add_argument("--first", action="store_true", help="it had no canary: the first of this model there")
+    parser.add_argument("--see", action="store_true", help="find out whether it is the first, and ask its own hostname")
     options = parser.parse_args(argv)
     root = Path.cwd()
-    os.environ.update(git.APP)
+    git.act_as_app()
     git.git(root, "fetch", "--quiet", "--tags", "origin")
     owner = project.load(root)
     files = Files(owner.environment(options.env).name, owner.model(options.model))
-    if options.first:
-        answered(root, files, owner.environment(options.env), options.gateway)
-    print(f"{files.who}: {tagged(root, files, git.target(root, owner.branch), options.delivery)}")
+    environment, base = owner.environment(options.env), git.target(root, owner.branch)
+    if options.first or (options.see and not history.healthy(root, files, base)):
+        users = f"{environment.hostnames(files.model)['rest']}:80" if options.see else None
+        answered(root, files, environment, options.gateway or users)
+    print(f"{files.who}: {tagged(root, files, base, options.delivery)}")
     return 0
 
 
@@ -51,9 +54,11 @@ def tagged(root: Path, files: Files, base: str, delivery: str) -> str:
     if brought is None:
         raise Problem(f"{files.who}: delivery {delivery} never came there, expected one of {files.rendered}'s history")
     name = history.tag_name(files, brought.version, delivery)
-    if not git.exists(root, f"refs/tags/{name}"):
+    known = git.exists(root, f"refs/tags/{name}")
+    # To the remote first: a tag that is here alone would say that the delivery is healthy where nobody else says so.
+    git.git(root, "push", "--quiet", "origin", f"{'' if known else brought.commit + ':'}refs/tags/{name}")
+    if not known:
         git.git(root, "tag", name, brought.commit)
-    git.git(root, "push", "--quiet", "origin", f"refs/tags/{name}")
     return name
 
 

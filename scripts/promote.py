@@ -1,64 +1,44 @@
-"""Carry a release one environment up the promotion path: one copied file and what it renders to."""
+"""Carry releases one environment up the promotion path, in one commit: of each model a copied file and what it renders to."""
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from fledge import git, history, project, release, render
-from fledge.problems import Problem, reported
-from fledge.project import Project
-from fledge.release import Files, Release
-from fledge.rules import denied_line
+from fledge import asked, commits, cores, git, project
+from fledge.problems import caught, every, reported
+from fledge.release import render
+from fledge.release.promotion import Promotion, promotion
 
 
 @reported
 def main(argv: Sequence[str] | None = None) -> int:
-    """Copy, render and commit the release of the environment below."""
+    """Copy, render and commit the releases of the environment below; none of them where one is refused."""
     parser = argparse.ArgumentParser(prog="make promote", description=__doc__)
-    parser.add_argument("--model", required=True, help="a name from project.yaml: models")
+    parser.add_argument("--model", required=True, help="names from project.yaml: models, by spaces")
     parser.add_argument("--to", required=True, help="an environment of project.yaml, but the first")
     options = parser.parse_args(argv)
     root = Path.cwd()
     owner = project.load(root)
-    files = Files(owner.environment(options.to).name, owner.model(options.model))
-    git.require_clean(root)
-    base = git.target(root, owner.branch)
-    wanted = promotable(root, owner, files, base)
-    rendered = render.render(root, files, wanted)
-    delivery, _ = render.delivered(rendered)
-    _refuse(root, files, base, delivery, wanted)
-    git.commit(
-        root, f"Promote {files.model} {wanted.version} to {files.environment}", *render.write(root, files, wanted)
-    )
-    print(f"{files.who}: {wanted.version}, delivery {delivery}")
+    typed = f"make promote MODEL={owner.models[0]} TO={owner.environments[-1].name}"
+    pairs = asked.pairs(owner, options.model.split(), options.to, typed)
+    git.require_history(root, "promote")
+    commits.require_ready(root)
+    act = partial(caught, partial(promotion, root, git.target(root, owner.branch)))
+    found = every(cores.each(act, pairs, "promote"))
+    texts = {path: text for one in found for path, text in render.contents(one.files, one.wanted, one.rendered).items()}
+    commits.commit(root, message(options.to, found), texts)
+    for one in found:
+        print(f"{one.files.who}: {one.wanted.version}, delivery {render.delivered(one.rendered)[0]}")
     return 0
 
 
-def promotable(root: Path, owner: Project, files: Files, base: str) -> Release:
-    """The release of the environment below. Raises Problem where there is none or it is not healthy there."""
-    below = owner.below(files.environment)
-    if below is None:
-        raise Problem(
-            f"{files.who}: found the first environment, expected a later one (make release MODEL={files.model})"
-        )
-    source = Files(below.name, files.model)
-    wanted = release.read(root, source)
-    if wanted is None:
-        raise Problem(f"{files.who}: no release found in {below.name}, expected one ({source.release})")
-    delivery, _ = render.delivered((root / source.rendered).read_text())
-    if delivery not in {one.delivery for one in history.healthy(root, source, base)}:
-        tag = history.tag_name(source, wanted.version, delivery)
-        raise Problem(f"{files.who}: {wanted.version} is not healthy in {below.name}, expected the tag {tag}")
-    return wanted
-
-
-def _refuse(root: Path, files: Files, base: str, delivery: str, wanted: Release) -> None:
-    for denial in history.denied_at(root, files, base):
-        if denial.delivery == delivery:
-            raise Problem(denied_line(files, wanted.version, denial))
-    current = git.show(root, base, files.rendered)
-    if current and render.delivered(current)[0] == delivery:
-        raise Problem(f"{files.who}: {wanted.version} is there already, expected something to promote")
+def message(environment: str, found: Sequence[Promotion]) -> str:
+    """The commit's."""
+    named = [f"{one.files.model} {one.wanted.version}" for one in found]
+    if len(named) == 1:
+        return f"Promote {named[0]} to {environment}"
+    return "\n".join([f"Promote {len(named)} models to {environment}", "", *named])
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from fledge import git, history, release, render
-from fledge.affected import affected
-from fledge.release import Denial, Files
+from fledge import git, release
+from fledge.branch.affected import affected
+from fledge.release import Denial, Files, history, render
 from scripts import auto_revert, check, healthy, promote, rollback
 from tests.conftest import Repository, a_release
 
@@ -50,8 +50,19 @@ def test_an_untouched_template_has_nothing_to_refuse(repository: Repository) -> 
     assert check.main([]) == 0
 
 
+def test_what_project_yaml_does_not_list_is_not_left_behind(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model taken out of project.yaml cannot keep files that Argo CD would apply and no rule would look at."""
+    repository.place("1.0.0", "staging")
+    owner = repository.root / "project.yaml"
+    owner.write_text(owner.read_text().replace("  - delays\n", "  - other\n"))
+    line = "staging/delays: has files under manifests/, expected them listed or removed (project.yaml: models, environments)"
+    assert line in problems(repository, capsys)
+
+
 def test_the_delivery_is_the_hash_of_what_runs(repository: Repository) -> None:
-    """Another artifact is another delivery; replicas, steps and routes are no part of it."""
+    """Another artifact is another delivery; the autoscaler, steps and routes are no part of it."""
     first = render.render(repository.root, STAGING, a_release("1.0.0"))
     other = render.render(repository.root, STAGING, a_release("1.0.1"))
     assert render.delivered(first)[0] != render.delivered(other)[0]
@@ -290,9 +301,14 @@ EDITS = {
         "does not belong to",
     ),
     "a wrong number": (STAGING.release, "number: 1000000", "number: 1000001", "number is 1000001, expected 1000000"),
-    "a rendered file edited by hand": (STAGING.rendered, "replicas: 2", "replicas: 3", "is not current"),
+    "a rendered file edited by hand": (STAGING.rendered, "minReplicas: 2", "minReplicas: 3", "is not current"),
     "a share that the judge is not told": (STAGING.rendered, 'value: "5"', 'value: "50"', "told weight 50, expected 5"),
-    "too few pods": (STAGING.rendered, "replicas: 2", "replicas: 1", "replicas is 1, expected at least 2"),
+    "too few pods": (
+        STAGING.rendered,
+        "minReplicas: 2",
+        "minReplicas: 1",
+        "minReplicas is 1, expected at least 2",
+    ),
     "a pod template edited by hand": (STAGING.rendered, "--port=8500", "--port=8600", "delivery is"),
 }
 

@@ -22,6 +22,7 @@ PLACE = {
     "model": "m",
     "environment": "staging",
     "remote": "s3://bucket/key=with/equals",
+    "keys": "",
     "errorRatio": "0.01",
     "rows": "m/2013-07.parquet",
     "gateway": "envoy.gateway.svc:80",
@@ -46,11 +47,14 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "resources": ["../manifests/base", "release.yaml", "place.yaml"],
         "components": [f"../manifests/{part}" for part in components],
         "namePrefix": "m-",
-        "images": [{"name": "fledge", "newName": "ghcr.io/example/fledge", "newTag": "0.1.0"}],
+        "images": [
+            {"name": name, "newName": f"ghcr.io/example/{name}", "newTag": "0.1.0"}
+            for name in ("fledge", "fledge-replay")
+        ],
     }
     (overlay / "kustomization.yaml").write_text(dump(kustomization))
     documents = YAML(typ="safe").load_all(kustomize.build(overlay, ROOT))
-    return next(document for document in documents if document["kind"] == "AnalysisTemplate")
+    return next(document for document in documents if document["metadata"]["name"] == "m-judge")
 
 
 def pod(template: dict[str, Any], name: str = "replay") -> dict[str, Any]:
@@ -85,7 +89,7 @@ def test_it_replays_until_the_judge_has_decided(template: dict[str, Any]) -> Non
     (replay,) = pod(template)["containers"]
     verdict = template["spec"]["metrics"][0]
     assert [*replay["command"], *replay["args"]] == [
-        *("python", "-m", "fledge.replay"),
+        *("python", "-m", "fledge.client.replay"),
         "--rows=/rows/m/2013-07.parquet",
         "--model=m",
         "--address=envoy.gateway.svc:80",
@@ -106,13 +110,17 @@ def test_arguments_of_the_analysis_reach_the_job(template: dict[str, Any]) -> No
     assert "environment=staging&model=m&stable=aaa&canary=bbb&weight=5&error-ratio=0.01" in container["args"][-1]
 
 
-def test_one_image_and_a_shared_folder(template: dict[str, Any]) -> None:
-    """Both containers run the owner's image, tag included, and see the same rows."""
+def test_the_owners_images_and_a_shared_folder(template: dict[str, Any]) -> None:
+    """Both containers run the owner's images, tag included, of which one alone is large, and see the same rows."""
     spec = pod(template)
     containers = [*spec["initContainers"], *spec["containers"]]
-    assert {container["image"] for container in containers} == {"ghcr.io/example/fledge:0.1.0"}
-    assert [container["volumeMounts"] for container in containers] == [[{"name": "rows", "mountPath": "/rows"}]] * 2
-    assert spec["volumes"] == [{"name": "rows", "emptyDir": {}}]
+    assert [one["image"] for one in containers] == [
+        f"ghcr.io/example/{name}:0.1.0" for name in ("fledge", "fledge-replay")
+    ]
+    assert [container["volumeMounts"] for container in containers] == [
+        [{"name": "rows", "mountPath": "/rows"}, {"name": "tmp", "mountPath": "/tmp"}]
+    ] * 2
+    assert {volume["name"] for volume in spec["volumes"] if "emptyDir" in volume} == {"rows", "tmp"}
 
 
 def test_the_job_runs_once(template: dict[str, Any]) -> None:

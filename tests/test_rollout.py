@@ -24,6 +24,7 @@ from fledge.rollout import (
     StartAnalysis,
     Status,
     StopAnalysis,
+    scaled,
     steps,
     transition,
 )
@@ -409,6 +410,16 @@ def test_a_pause_lasts_its_duration(duration: str | int, needed: float) -> None:
 def test_durations(text: str, value: float) -> None:
     """A Go duration is read in seconds, whatever its units."""
     assert seconds(text, "analysis", "AnalysisTemplate: interval") == pytest.approx(value)
+
+
+def test_the_autoscaler_writes_the_replicas() -> None:
+    """The replicas are the fewest of the autoscaler that targets this very Rollout; any other leaves them alone."""
+    rollout = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "m"}, "spec": a_spec()}
+    target = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "m"}
+    scaler = {"kind": "HorizontalPodAutoscaler", "spec": {"minReplicas": 7, "scaleTargetRef": target}}
+    other = {**scaler, "spec": {"minReplicas": 9, "scaleTargetRef": target | {"name": "n"}}}
+    assert scaled(rollout, [rollout, other, scaler]) == a_spec() | {"replicas": 7}
+    assert scaled(rollout, [rollout, other]) == a_spec()
 
 
 def test_a_number_is_no_go_duration() -> None:

@@ -1,10 +1,17 @@
 """Setting up: what does not fit is one line, what was left half-done is mended."""
 
+import json
+import os
+import re
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from scripts import setup
 from tests.conftest import ROOT
@@ -84,8 +91,10 @@ def test_no_kustomize_to_be_had_is_one_line(
 ) -> None:
     """Where no kustomize fits and none can be built, the line says what was found and what would do."""
 
-    def offline() -> None:
-        raise subprocess.CalledProcessError(1, [str(clone / ".venv" / "bin" / "uv"), "go", "install", setup.KUSTOMIZE])
+    def offline(tool: str) -> None:
+        raise subprocess.CalledProcessError(
+            1, [str(clone / ".venv" / "bin" / "uv"), "go", "install", setup.TOOLS[tool]]
+        )
 
     an_environment(
         clone,
@@ -98,6 +107,109 @@ def test_no_kustomize_to_be_had_is_one_line(
         "kustomize ≥ 5.8 or kubectl with kustomize ≥ 5.5 on PATH, or a Go module proxy that answers (GOPROXY)\n"
     )
     assert not (clone / ".venv" / "ready").exists()
+
+
+def test_an_actionlint_that_cannot_be_built_is_one_line(
+    clone: Path, ran: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A tool that was asked for and cannot be had is told by its own name."""
+
+    def offline(tool: str) -> None:
+        raise subprocess.CalledProcessError(
+            1, [str(clone / ".venv" / "bin" / "uv"), "go", "install", setup.TOOLS[tool]]
+        )
+
+    an_environment(clone, SAME)
+    monkeypatch.setattr(setup, "build", offline)
+    monkeypatch.setattr(setup, "unfit_kustomize", lambda: None)
+    assert setup.main(["actionlint"]) == 1
+    assert capsys.readouterr().err.startswith(
+        "setup: building actionlint failed (see above), expected a Go module proxy"
+    )
+
+
+def test_definitions_that_cannot_be_had_are_one_line(
+    clone: Path, ran: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a Go module proxy `make crds` says what would do, and marks nothing as held."""
+
+    def offline() -> None:
+        raise subprocess.CalledProcessError(1, [*setup.go(), "mod", "download", "-json", *setup.CRDS])
+
+    an_environment(clone, SAME)
+    monkeypatch.setattr(setup, "definitions", offline)
+    monkeypatch.setattr(setup, "unfit_kustomize", lambda: None)
+    assert setup.main(["crds"]) == 1
+    assert capsys.readouterr().err == (
+        "setup: bringing the definitions of custom resources failed (see above), expected a Go module proxy that "
+        "answers (GOPROXY; make crds)\n"
+    )
+    assert not setup.held()
+
+
+def test_definitions_are_brought_once(clone: Path, ran: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make crds` brings them where the pin is another one, and in a whole environment touches no package."""
+    an_environment(clone, SAME)
+    (clone / ".venv" / "ready").touch()
+    (clone / ".tools").mkdir()
+    pin = clone / ".tools" / "crds.pin"
+    brought: list[str] = []
+
+    def bring() -> None:
+        brought.append("crds")
+        pin.write_text(json.dumps(setup.CRDS))
+
+    monkeypatch.setattr(setup, "definitions", bring)
+    monkeypatch.setattr(setup, "unfit_kustomize", lambda: None)
+    assert setup.main(["crds"]) == setup.main(["crds"]) == 0
+    assert (brought, ran) == (["crds"], [])
+    pin.write_text("an older one")
+    assert setup.main(["crds"]) == 0
+    assert brought == ["crds", "crds"]
+
+
+def test_downloaded_modules_are_found_by_name_and_version() -> None:
+    """Go prints one JSON object after another; each names its folder."""
+    said = "".join(
+        f'{{\n\t"Path": "{path}",\n\t"Version": "v1.0.0",\n\t"Dir": "/cache/{path}"\n}}\n'
+        for path in ("a.org/x", "b.org/y")
+    )
+    assert setup.downloaded(said) == {
+        "a.org/x@v1.0.0": Path("/cache/a.org/x"),
+        "b.org/y@v1.0.0": Path("/cache/b.org/y"),
+    }
+
+
+def test_the_light_part_of_the_lock_is_whole_and_without_tensorflow() -> None:
+    """It pins what [project.dependencies] name and what those need in turn, byte for byte as the lock does."""
+    lock = (ROOT / "requirements.lock").read_text()
+    light = setup.part(lock, *setup.LIGHT)
+    names = set(re.findall(r"^([a-z0-9-]+)==", light, re.MULTILINE))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {name.replace(".", "-") for name in project["dependencies"]} | {"uv"} <= names
+    assert not names & {"tensorflow", "keras", "numpy", "pandas", "dvc", "mlflow", "pytest"}
+    for name in names:
+        asked = [Requirement(line) for line in metadata.requires(name) or []]
+        needed = {canonicalize_name(one.name) for one in asked if not one.marker or one.marker.evaluate({"extra": ""})}
+        assert needed <= names, f"{name} needs {needed - names}"
+    assert all(line in lock for line in light.splitlines())
+    assert light.count("--hash=sha256:") > len(names)
+
+
+def test_a_light_environment_is_not_taken_for_a_whole_one(
+    clone: Path, ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole environment serves the light verbs as it is; when the lock is newer, the light part alone is brought."""
+    an_environment(clone, SAME)
+    (clone / ".fledge").mkdir()
+    monkeypatch.setattr(setup, "unfit_kustomize", lambda: None)
+    light, ready = (clone / ".venv" / state for state in ("light", "ready"))
+    assert setup.main([]) == setup.main(["light"]) == 0
+    assert (ran, light.exists(), ready.exists()) == (["sync"], True, True)
+    os.utime(ready, (0, 0))
+    assert setup.main(["light"]) == 0
+    assert (ran, light.exists(), ready.exists()) == (["sync", "sync"], True, False)
+    assert (clone / ".fledge" / "light.lock").read_text() == "uv==0.9.0\n"
 
 
 def test_what_this_machine_renders_with_is_asked_of_fledge(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

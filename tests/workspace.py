@@ -53,7 +53,7 @@ COLOURS = {
     """,
     "params.yaml": """
         train: {seed: 1, months: [2020-01], evaluate: [2020-02], epochs: 1}
-        gates: {task: multiclass, label: colour, cluster: week, rows: [2020-02], some: {check: {limit: 1.0}}}
+        gates: {task: multiclass, metrics: [log_loss], label: colour, cluster: week, rows: [2020-02], some: {check: {limit: 1.0}}}
         slo: {error_ratio: 0.01}
     """,
 }

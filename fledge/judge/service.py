@@ -1,15 +1,15 @@
 """The judge over HTTP, for the `web` provider of Argo Rollouts.
 
 `GET /v1/verdict?environment=&model=&stable=&canary=&weight=&error-ratio=` answers 200 with a verdict, 400 with a line
-about the query, 503 while Envoy does not answer (an error of the measurement, never a verdict). `GET /healthz`.
+about the query, 503 while the source of counts does not answer (an error of the measurement, never a verdict). `GET /healthz`.
 """
 
 import asyncio
-import logging
-import time
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from typing import Protocol
 
 import aiohttp
 from starlette.applications import Starlette
@@ -17,18 +17,34 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
-from fledge.judge import counts
-from fledge.judge.memory import PERIOD, Canary, Memory
+from fledge.judge.evalues import Judgement
+from fledge.judge.memory import Canary
 from fledge.problems import Problem
 
-LOG = logging.getLogger(__name__)
 NAMES = ("environment", "model", "stable", "canary")
+
+
+class Source(Protocol):
+    """Where counts come from: fledge.judge.envoy or fledge.judge.prometheus."""
+
+    name: str
+    url: str
+
+    async def look(self, session: aiohttp.ClientSession, who: Canary, weight: int, error_ratio: float) -> Judgement:
+        """Judge by what is counted now. Raises aiohttp.ClientError or TimeoutError."""
+
+    async def follow(self, session: aiohttp.ClientSession) -> None:
+        """Do what is to be done between looks; cancelled at the end."""
 
 
 def question(query: Mapping[str, str]) -> tuple[Canary, int, float]:
     """(who, weight in percent, error ratio) of a query. Raises Problem, a line for each parameter that is wrong."""
     weight, ratio = _number(query.get("weight")), _number(query.get("error-ratio"))
-    lines = [f"judge: {name} is missing, expected a name (query)" for name in NAMES if not query.get(name)]
+    lines = [
+        f"judge: {name} is {query.get(name) or 'missing'}, expected a name (query)"
+        for name in NAMES
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", query.get(name, ""))  # as Kubernetes' labels
+    ]
     if not (0 < weight <= 100 and weight == int(weight)):
         lines.append(f"judge: weight is {query.get('weight')}, expected a whole percentage from 1 to 100 (query)")
     if not 0 < ratio < 1:
@@ -38,17 +54,16 @@ def question(query: Mapping[str, str]) -> tuple[Canary, int, float]:
     return Canary(*(query[name] for name in NAMES)), int(weight), ratio
 
 
-def app(envoy: str, period: float = PERIOD) -> Starlette:
-    """The judge of the Envoy whose admin interface is at the URL `envoy`."""
-    memory = Memory()
+def app(source: Source) -> Starlette:
+    """The judge by the counts of this source."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
             app.state.session = session
-            sampling = asyncio.create_task(_sample(memory, session, envoy, period))
+            following = asyncio.create_task(source.follow(session))
             yield
-            sampling.cancel()
+            following.cancel()
 
     async def verdict(request: Request) -> JSONResponse:
         try:
@@ -56,26 +71,16 @@ def app(envoy: str, period: float = PERIOD) -> Starlette:
         except Problem as problem:
             return JSONResponse({"error": "; ".join(problem.lines)}, status_code=400)
         try:
-            memory.notice(await counts.read(request.app.state.session, envoy))
+            found = await source.look(request.app.state.session, who, weight, error_ratio)
         except (aiohttp.ClientError, TimeoutError) as error:
-            return JSONResponse({"error": f"judge: Envoy does not answer: {error!r} ({envoy})"}, status_code=503)
-        return JSONResponse(asdict(memory.look(who, weight, error_ratio, time.monotonic())))
+            told = f"judge: {source.name} does not answer: {error!r} ({source.url})"
+            return JSONResponse({"error": told}, status_code=503)
+        return JSONResponse(asdict(found))
 
     async def healthz(_: Request) -> PlainTextResponse:
         return PlainTextResponse("ok")
 
     return Starlette(routes=[Route("/v1/verdict", verdict), Route("/healthz", healthz)], lifespan=lifespan)
-
-
-async def _sample(memory: Memory, session: aiohttp.ClientSession, envoy: str, period: float) -> None:
-    while True:
-        try:
-            memory.sample(await counts.read(session, envoy))
-        except (aiohttp.ClientError, TimeoutError):
-            pass  # the next look says so
-        except Exception:  # a judge without samples would go on with less than it should know
-            LOG.exception("judge: found no counters in Envoy's answer, expected them (%s)", envoy)
-        await asyncio.sleep(period)
 
 
 def _number(text: str | None) -> float:

@@ -1,4 +1,4 @@
-"""AnalysisRuns with Argo Rollouts' meaning of limits (delivery notes, "AnalysisRun semantics")."""
+"""AnalysisRuns with Argo Rollouts' meaning of limits (its documentation, "Analysis & Progressive Delivery")."""
 
 import asyncio
 import json

@@ -10,15 +10,14 @@ from fledge.problems import Problem
 from fledge.rehearsal.malformed import MALFORMED
 from fledge.rehearsal.node import Pod
 from fledge.rehearsal.objects import HASH, Object
-from fledge.rollout import Status
+from fledge.rollout import Status, scaled, services
 from fledge.rollout.plan import plan_of
+from fledge.rollout.records import Promotion
 
 # What the rehearsal takes from a Rollout, apart from its plan.
 NEEDED = (
     ("metadata", "namespace"),
     ("spec", "template", "spec", "containers"),
-    ("spec", "strategy", "canary", "stableService"),
-    ("spec", "strategy", "canary", "canaryService"),
 )
 
 Key = tuple[str, str]  # kind and name: all objects of an Application are in one namespace
@@ -37,13 +36,35 @@ class Application:
     status: Status | None = None
     templates: dict[str, Object] = field(default_factory=dict)
     pods: list[Pod] = field(default_factory=list)
-    analyses: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    analyses: dict[int | Promotion, asyncio.Task[None]] = field(default_factory=dict)
     promoted: str | None = None
     delivered: bool = False
 
     @property
     def rollout(self) -> Object:
         return self.kinds("Rollout")[0]
+
+    @property
+    def wanted(self) -> Object:
+        """The Rollout's spec with the replicas that its autoscaler sets."""
+        return dict(scaled(self.rollout, self.objects.values()))
+
+    @property
+    def guarded(self) -> bool:
+        """Whether an analysis is asked for that runs beside a canary's steps, or after a blue-green switch."""
+        asked = {key for strategy in self.rollout["spec"]["strategy"].values() for key in strategy}
+        return bool(asked & {"analysis", "postPromotionAnalysis"})
+
+    @property
+    def weights(self) -> dict[str, int]:
+        """The weights of Services that Argo Rollouts writes into routes; blue-green writes none."""
+        shares = zip(services(self.rollout["spec"]), (self.status or Status()).weights, strict=True)
+        return dict(shares) if "canary" in self.rollout["spec"]["strategy"] else {}
+
+    @property
+    def selected(self) -> dict[str, str | None]:
+        """The ReplicaSet that each Service selects."""
+        return dict(zip(services(self.rollout["spec"]), (self.status or Status()).selectors, strict=True))
 
     @property
     def current(self) -> str | None:
@@ -74,7 +95,8 @@ def by_key(name: str, objects: Iterable[Object]) -> dict[Key, Object]:
         raise Problem(f"{name}: found {kinds}, expected exactly one Rollout (manifests/rendered)")
     rollout = next(item for (kind, _), item in found.items() if kind == "Rollout")
     try:
-        plan_of(rollout["spec"])
+        plan_of(scaled(rollout, found.values()))
+        services(rollout["spec"])
         for path in NEEDED:
             reduce(getitem, path, rollout)
     except MALFORMED as error:

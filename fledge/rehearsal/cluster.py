@@ -25,6 +25,7 @@ from fledge.rollout import (
     transition,
 )
 
+GUARDED = "the guardrail is not run, neither beside a canary's steps nor after a blue-green switch: no Prometheus here"
 TICK = 0.2  # seconds between looks at the clock while nothing else happens
 
 Emit = Callable[[str, Mapping[str, Any]], None]
@@ -40,7 +41,7 @@ class Gateway(Protocol):
 class Cluster:
     """Everything happens one after the other in `run`; whatever else is called only puts a note on its desk.
 
-    `emit` gets what happened, by kind: applied, pod, phase, weights, verdict, analysis, aborted, completed, problem.
+    `emit` gets what happened, by kind: applied, pod, phase, weights, verdict, analysis, aborted, completed, note, problem.
     `faults` is the share of predictions that fail, by (model, version).
     """
 
@@ -51,6 +52,7 @@ class Cluster:
         self._desk: asyncio.Queue[Callable[[], None]] = asyncio.Queue()
         self._numbers = itertools.count(1)
         self._news: list[tuple[str, Mapping[str, Any]]] = []
+        self._noted = False
         self._routed: Any = None
         self._unrouted = ""  # why the gateway does not follow
 
@@ -79,7 +81,9 @@ class Cluster:
     async def _next(self) -> None:
         """Do what lies on the desk, or nothing if that stays empty for a tick; then look at the clock."""
         with contextlib.suppress(TimeoutError):
-            note = await asyncio.wait_for(self._desk.get(), TICK)
+            # Not `wait_for`, here and elsewhere: Python 3.11's forgets a cancellation that comes with what it waits for.
+            async with asyncio.timeout(TICK):
+                note = await self._desk.get()
             try:
                 note()
             except Problem as problem:
@@ -92,10 +96,13 @@ class Cluster:
         found = by_key(name, objects)
         app = self.applications.setdefault(name, Application(name, found))
         app.objects = found
-        spec = app.rollout["spec"]
+        spec = app.wanted
         digest = template_hash(spec["template"])
         app.templates[digest] = spec["template"]
         self._say(app, "applied", digest, f"{app.title(digest)} as of {commit[:10]}", commit=commit, hash=digest)
+        if app.guarded and not self._noted:
+            self._noted = True
+            self._news.append(("note", {"message": GUARDED}))
         if spec != app.spec:
             self._move(app, Applied(spec, digest, _now()))
             app.spec = spec
@@ -141,7 +148,10 @@ class Cluster:
         return pod_of(app.rollout, app.templates[digest], name, digest, annotations)
 
     def _act(self, app: Application, action: Action) -> None:
-        if isinstance(action, StartAnalysis):
+        if isinstance(action, StartAnalysis) and action.step == "PostPromotion":
+            passed = Analysed(action.step, "Successful", GUARDED, _now())
+            self._desk.put_nowait(lambda: self._move(app, passed))
+        elif isinstance(action, StartAnalysis):
             app.analyses[action.step] = asyncio.create_task(self._analyse(app, action))
         elif isinstance(action, StopAnalysis):
             if task := app.analyses.pop(action.step, None):
@@ -186,12 +196,8 @@ class Cluster:
         """Services, routes and endpoints follow every Rollout's status."""
         routes, services = [], []
         for app in self.applications.values():
-            canary, status = app.rollout["spec"]["strategy"]["canary"], app.status or Status()
-            names = (canary["stableService"], canary["canaryService"])
-            weights = dict(zip(names, status.weights, strict=True))
-            selected = dict(zip(names, status.selectors, strict=True))
-            routes += [weighted(route, weights) for route in app.kinds("HTTPRoute", "GRPCRoute")]
-            services += [selecting(service, selected) for service in app.kinds("Service")]
+            routes += [weighted(route, app.weights) for route in app.kinds("HTTPRoute", "GRPCRoute")]
+            services += [selecting(service, app.selected) for service in app.kinds("Service")]
         pods = [pod for app in self.applications.values() for pod in app.pods]
         wanted = (routes, services, endpoints(services, pods))
         if wanted == self._routed:

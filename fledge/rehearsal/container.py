@@ -41,7 +41,7 @@ def prepare(spec: Mapping[str, Any], place: Place, grace: float, log: Path, shar
     return Container(
         name=spec["name"],
         argv=tuple(command(place, spec, share)),
-        env={entry["name"]: entry.get("value", "") for entry in spec.get("env", ())},
+        env=_temporary(place) | {entry["name"]: entry.get("value", "") for entry in spec.get("env", ())},
         log=log,
         probes={
             kind: probe(spec[f"{kind}Probe"], found)
@@ -51,6 +51,11 @@ def prepare(spec: Mapping[str, Any], place: Place, grace: float, log: Path, shar
         pre_stop=_pre_stop(spec),
         grace=grace,
     )
+
+
+def _temporary(place: Place) -> dict[str, str]:
+    """A container that mounts /tmp has its own here too: no argument says so, but every program heeds TMPDIR."""
+    return {"TMPDIR": place.mounts["/tmp"]} if "/tmp" in place.mounts else {}
 
 
 def _names(port: Mapping[str, Any], container: str) -> list[str]:
@@ -114,7 +119,8 @@ async def _liveness(container: Container) -> None:
 
 async def _terminate(container: Container, child: asyncio.subprocess.Process) -> None:
     try:
-        await asyncio.wait_for(child.wait(), min(container.pre_stop, container.grace))
+        async with asyncio.timeout(min(container.pre_stop, container.grace)):
+            await child.wait()
     except TimeoutError:
         await process.stop(child, max(container.grace - container.pre_stop, SHORTEST_GRACE))
 

@@ -4,7 +4,7 @@ import argparse
 import random
 from collections.abc import Callable, Sequence
 
-from fledge.savedmodel import Model
+from fledge.artifact.savedmodel import Model
 from fledge.serving.__main__ import main as serve
 from fledge.serving.errors import error
 from fledge.serving.predict import Run

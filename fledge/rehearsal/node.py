@@ -57,6 +57,8 @@ class Pod:
 class Node:
     """Runs pods below `folder` and calls `changed` after every change of a pod.
 
+    Its processes are those of whoever rehearses: a pod's account, security context and resources are not played.
+
     `names` says where Services that no pod stands for listen (`judge.fledge.svc:8080` → `127.0.0.1:…`);
     `backoff` is the delay in seconds before a second restart.
     """
@@ -182,7 +184,8 @@ class Node:
             pod.restarts += 1
             self.changed(pod)
             try:
-                await asyncio.wait_for(pod.deleted.wait(), delay(failures, self.backoff))
+                async with asyncio.timeout(delay(failures, self.backoff)):
+                    await pod.deleted.wait()
             except TimeoutError:
                 continue
             return

@@ -31,8 +31,8 @@ async def rehearse(
 ) -> None:
     """Run what `branch` of the git `remote` renders for `environment`, until cancelled; then nothing is left running.
 
-    `on_event` gets every event: `event` (started, applied, pod, phase, weights, verdict, analysis, aborted, completed
-    or problem), `time` (unix), `environment`, `message`, and where there is one `model`, `version`, `delivery`.
+    `on_event` gets every event: `event` (started, applied, pod, phase, weights, verdict, analysis, aborted, completed,
+    note or problem), `time` (unix), `environment`, `message`, and where there is one `model`, `version`, `delivery`.
     `completed` says whether it was the `first` delivery, which had no canary. `folder` keeps logs and `state.json`.
     `faults` is the share of predictions that fail, by (model, version). Raises Problem if gateway or judge do not start.
     """

@@ -15,6 +15,7 @@ Share = float | None
 PROGRAMS: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {
     ("tensorflow/serving", ("tensorflow_model_server",)): (sys.executable, "-m", "fledge.serving"),
     ("fledge", ("python",)): (sys.executable,),
+    ("fledge-replay", ("python",)): (sys.executable,),
 }
 FAULTY = (sys.executable, "-m", "fledge.rehearsal.fault")
 

@@ -1,6 +1,7 @@
-"""Argo Rollouts' canary with traffic routing as a pure state machine: (spec, status, event) → status, actions."""
+"""Argo Rollouts' canary with traffic routing, and its blue-green, as a pure state machine: (spec, status, event) → status, actions."""
 
 from fledge.rollout.machine import steps, transition
+from fledge.rollout.plan import scaled, services
 from fledge.rollout.records import (
     Action,
     Analysed,
@@ -37,6 +38,8 @@ __all__ = [
     "StartAnalysis",
     "Status",
     "StopAnalysis",
+    "scaled",
+    "services",
     "steps",
     "transition",
 ]

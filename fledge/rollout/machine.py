@@ -1,4 +1,4 @@
-"""Argo Rollouts' canary with traffic routing, as the controller does it: pass after pass until nothing changes.
+"""Argo Rollouts' canary with traffic routing and blue-green, as the controller does it: pass after pass until nothing changes.
 
 Each stage looks at the status as it is and writes what it should be, in the order in which the controller writes its
 objects. Calibrated by recordings of Argo Rollouts 1.10.2 (`tests/traces`), which overrule its documentation.
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
 
+from fledge.rollout import bluegreen
 from fledge.rollout.plan import Plan, plan_of
 from fledge.rollout.progress import advance, analysis_run, assess, moved, promote, restart, retry
 from fledge.rollout.records import (
@@ -19,6 +20,7 @@ from fledge.rollout.records import (
     Event,
     Notify,
     Promoted,
+    Promotion,
     Retried,
     Spec,
     StartAnalysis,
@@ -40,6 +42,15 @@ STAGES: tuple[Stage, ...] = (
     terminate,
     advance,
 )
+BLUE_GREEN: tuple[Stage, ...] = (
+    forget,
+    bluegreen.preview_service,
+    bluegreen.active_service,
+    bluegreen.analysis_run,
+    scale,
+    terminate,
+    bluegreen.advance,
+)
 
 
 def transition(spec: Spec | None, status: Status | None, event: Event) -> tuple[Status, list[Action]]:
@@ -56,7 +67,8 @@ def transition(spec: Spec | None, status: Status | None, event: Event) -> tuple[
 def steps(spec: Spec | None, status: Status | None, event: Event) -> Iterator[Status]:
     """Every status that is written on the way of `transition`, in order; none if the event changes nothing."""
     plan, now = plan_after(spec, event), status or Status()
-    stages = (*observations(spec, event), *STAGES)
+    rounds = BLUE_GREEN if plan.blue_green else STAGES
+    stages = (*observations(spec, event), *rounds)
     while stages:
         start = now
         for stage in stages:
@@ -64,7 +76,7 @@ def steps(spec: Spec | None, status: Status | None, event: Event) -> Iterator[St
             if after != now:
                 now = moved(now, after, event.at)
                 yield now
-        stages = STAGES if now != start else ()
+        stages = rounds if now != start else ()
 
 
 def plan_after(spec: Spec | None, event: Event) -> Plan:
@@ -81,7 +93,7 @@ def actions(plan: Plan, before: Status, after: Status) -> list[Action]:
     done: list[Action] = []
     if before.analysis and before.analysis.phase == "Running" and not after.analysis:
         done.append(StopAnalysis(before.analysis.step))
-    if after.analysis and not before.analysis:
+    if after.analysis and (not before.analysis or before.analysis.step != after.analysis.step):
         done.append(start_analysis(plan, after, after.analysis.step))
     if after.abort and not before.abort:
         done.append(Notify("on-rollout-aborted", after.current or ""))
@@ -90,9 +102,9 @@ def actions(plan: Plan, before: Status, after: Status) -> list[Action]:
     return done
 
 
-def start_analysis(plan: Plan, status: Status, step: int) -> StartAnalysis:
+def start_analysis(plan: Plan, status: Status, step: int | Promotion) -> StartAnalysis:
     """The AnalysisRun of a step, its arguments resolved: `podTemplateHashValue` is Stable or Latest."""
-    analysis = plan.steps[step]["analysis"]
+    analysis = plan.steps[step]["analysis"] if isinstance(step, int) else plan.analyses[step]
     hashes = {"Stable": status.stable or "", "Latest": status.current or ""}
     args = {
         arg["name"]: arg["value"] if "value" in arg else hashes[arg["valueFrom"]["podTemplateHashValue"]]

@@ -1,21 +1,29 @@
-"""What a Rollout's spec asks for: its canary plan, with Argo Rollouts' defaults, and the numbers that follow from it."""
+"""What a Rollout's spec asks for: its canary or blue-green plan, with Argo Rollouts' defaults, and the numbers that follow from it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from fledge.problems import Problem
 from fledge.rollout.durations import pause_seconds
-from fledge.rollout.records import Spec, Status
+from fledge.rollout.records import Promotion, Spec, Status
 
 KINDS = ("setWeight", "setCanaryScale", "analysis", "pause")
 WHERE = "Rollout: spec.strategy.canary.steps"
+PROMOTIONS: Mapping[Promotion, str] = {
+    "PrePromotion": "prePromotionAnalysis",
+    "PostPromotion": "postPromotionAnalysis",
+}
+UNPLAYED = ("previewReplicaCount", "autoPromotionSeconds")  # of blue-green
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A canary plan; delays and deadlines in seconds, defaults as in Argo Rollouts' specification."""
+    """A canary plan, or with `blue_green` one without steps whose analyses are by promotion.
+
+    Delays and deadlines in seconds, defaults as in Argo Rollouts' specification.
+    """
 
     replicas: int
     steps: tuple[Mapping[str, Any], ...]
@@ -27,26 +35,61 @@ class Plan:
     history: int
     deadline: float
     deadline_aborts: bool
+    blue_green: bool
+    analyses: Mapping[Promotion, Mapping[str, Any]]
+
+
+def scaled(rollout: Mapping[str, Any], objects: Iterable[Mapping[str, Any]]) -> Spec:
+    """The Rollout's spec with the replicas that its HorizontalPodAutoscaler among `objects` writes there: the fewest.
+
+    Nothing here has a load that calls for more. Without an autoscaler the spec stays as it is.
+    """
+    target = {key: rollout[key] for key in ("apiVersion", "kind")} | {"name": rollout["metadata"]["name"]}
+    for item in objects:
+        if item["kind"] == "HorizontalPodAutoscaler" and item["spec"]["scaleTargetRef"] == target:
+            return {**rollout["spec"], "replicas": item["spec"].get("minReplicas", 1)}
+    spec: Spec = rollout["spec"]
+    return spec
 
 
 def plan_of(spec: Spec) -> Plan:
-    """Read a Rollout's spec. Raises Problem for a step that this machine cannot play."""
-    canary = spec["strategy"]["canary"]
-    steps = tuple(canary.get("steps", ()))
-    if problems := [line for i, step in enumerate(steps) for line in unplayable(step, f"{WHERE}[{i}]")]:
+    """Read a Rollout's spec. Raises Problem for a step or a field that this machine cannot play."""
+    blue_green = "blueGreen" in spec["strategy"]
+    strategy = spec["strategy"]["blueGreen" if blue_green else "canary"]
+    steps = () if blue_green else tuple(strategy.get("steps", ()))
+    problems = [line for i, step in enumerate(steps) for line in unplayable(step, f"{WHERE}[{i}]")]
+    if problems := problems + (unplayable_fields(strategy) if blue_green else []):
         raise Problem(*problems)
     return Plan(
         replicas=spec.get("replicas", 1),
         steps=steps,
-        min_pods=canary.get("minPodsPerReplicaSet", 1),
-        scale_down_delay=canary.get("scaleDownDelaySeconds", 30),
-        scale_down_limit=canary.get("scaleDownDelayRevisionLimit", math.inf),
-        abort_delay=canary.get("abortScaleDownDelaySeconds", 30),
+        min_pods=strategy.get("minPodsPerReplicaSet", 1),
+        scale_down_delay=strategy.get("scaleDownDelaySeconds", 30),
+        scale_down_limit=strategy.get("scaleDownDelayRevisionLimit", math.inf),
+        abort_delay=strategy.get("abortScaleDownDelaySeconds", 30),
         rollback_revisions=spec.get("rollbackWindow", {}).get("revisions", 0),
         history=spec.get("revisionHistoryLimit", 10),
         deadline=spec.get("progressDeadlineSeconds", 600),
         deadline_aborts=spec.get("progressDeadlineAbort", False),
+        blue_green=blue_green,
+        analyses={name: strategy[key] for name, key in PROMOTIONS.items() if blue_green and key in strategy},
     )
+
+
+def services(spec: Spec) -> tuple[str, str]:
+    """The names of the Services (stable, canary), in blue-green (active, preview)."""
+    if "blueGreen" in spec["strategy"]:
+        blue_green = spec["strategy"]["blueGreen"]
+        return blue_green["activeService"], blue_green["previewService"]
+    canary = spec["strategy"]["canary"]
+    return canary["stableService"], canary["canaryService"]
+
+
+def unplayable_fields(blue_green: Mapping[str, Any]) -> list[str]:
+    """A line for what this machine cannot play of a blue-green strategy."""
+    found = [key for key in UNPLAYED if key in blue_green]
+    found += [] if blue_green.get("autoPromotionEnabled", True) else ["autoPromotionEnabled: false"]
+    return [f"rollout: {key}, expected none (Rollout: spec.strategy.blueGreen)" for key in found]
 
 
 def unplayable(step: Mapping[str, Any], where: str) -> list[str]:

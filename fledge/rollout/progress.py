@@ -20,7 +20,12 @@ def restart(plan: Plan, status: Status, at: float, *, hash: str, edited: bool) -
     status = replace(status, current=hash, abort=False, pause=None, analysis=None, since=at)
     rs = status.replica_set(hash)
     skip = status.stable == hash or (rs is not None and rs.desired > 0 and within_rollback_window(plan, status))
-    return phased(plan, replace(status, step=len(plan.steps) if skip else 0), at)
+    return phased(plan, replace(status, step=first_step(plan, skip)), at)
+
+
+def first_step(plan: Plan, skip: bool) -> int | None:
+    """The step to begin with: the first, or beyond the last; blue-green has none."""
+    return None if plan.blue_green else len(plan.steps) if skip else 0
 
 
 def assess(plan: Plan, status: Status, at: float, *, outcome: Analysis) -> Status:
@@ -106,7 +111,7 @@ def aborted(plan: Plan, status: Status, why: str) -> Status:
     """The rollout is given up: back to the first step, and all traffic to stable (argo-rollouts' RolloutAborted)."""
     rs = status.replica_set(status.current)
     message = f"RolloutAborted: Rollout aborted update to revision {rs.revision if rs else 0}: {why}"
-    step = len(plan.steps) if status.stable == status.current else 0
+    step = first_step(plan, skip=status.stable == status.current)
     return replace(status, abort=True, step=step, message=message, analysis=None, pause=None)
 
 
@@ -126,7 +131,8 @@ def phased(plan: Plan, status: Status, at: float) -> Status:
 
 def timed_out(plan: Plan, status: Status, at: float) -> bool:
     """Whether nothing moved for `progressDeadlineSeconds`; analysis and pause steps may take as long as they like."""
-    return at - status.since >= plan.deadline and not {"analysis", "pause"} & set(current_step(plan, status))
+    waits = {"analysis", "pause"} & set(current_step(plan, status)) or (plan.blue_green and status.analysis)
+    return at - status.since >= plan.deadline and not waits
 
 
 def phase_of(plan: Plan, status: Status) -> tuple[Phase, str | None]:
@@ -141,6 +147,8 @@ def phase_of(plan: Plan, status: Status) -> tuple[Phase, str | None]:
         return "Progressing", "more replicas need to be updated"
     if sum(rs.available for rs in status.replica_sets) < updated:
         return "Progressing", "updated replicas are still becoming available"
+    if plan.blue_green and status.selectors[0] != status.current:
+        return "Progressing", "active service cutover pending"
     if status.stable != status.current:
-        return "Progressing", "waiting for all steps to complete"
+        return "Progressing", f"waiting for {'analysis' if plan.blue_green else 'all steps'} to complete"
     return "Healthy", None

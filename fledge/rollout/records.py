@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 Spec = Mapping[str, Any]
 Outcome = Literal["Successful", "Failed", "Inconclusive", "Error"]
+Promotion = Literal["PrePromotion", "PostPromotion"]  # blue-green: before and after the active Service is switched
 Trigger = Literal["on-rollout-aborted", "on-rollout-completed"]
 
 
@@ -35,7 +36,7 @@ class Available:
 class Analysed:
     """The AnalysisRun of `step` ended; one that is not running any more is ignored."""
 
-    step: int
+    step: int | Promotion
     outcome: Outcome
     message: str
     at: float
@@ -81,7 +82,7 @@ class ReplicaSet:
 class Analysis:
     """The AnalysisRun of the current step; `message` says why it ended."""
 
-    step: int
+    step: int | Promotion
     phase: Literal["Running"] | Outcome = "Running"
     message: str = ""
 
@@ -98,8 +99,9 @@ class Pause:
 class Status:
     """A Rollout's status with what the controller has written to its routes, Services and ReplicaSets.
 
-    `step` counts from 0 and equals the number of steps when done; `stable` and `current` are hashes, equal when
-    nothing is being delivered. `weights` and `selectors` are (stable, canary); `replica_sets` are oldest first.
+    `step` counts from 0 and equals the number of steps when done, None in blue-green; `stable` and `current` are hashes, equal when
+    nothing is being delivered. `weights` and `selectors` are (stable, canary), in blue-green (active, preview);
+    `replica_sets` are oldest first.
     `since` is the last time that anything moved, which the progress deadline counts from.
     """
 
@@ -125,7 +127,7 @@ class Status:
 class StartAnalysis:
     """Run these AnalysisTemplates with these arguments (hashes resolved) for this step."""
 
-    step: int
+    step: int | Promotion
     templates: tuple[str, ...]
     args: Mapping[str, str]
 
@@ -134,7 +136,7 @@ class StartAnalysis:
 class StopAnalysis:
     """End the AnalysisRun of this step; its outcome no longer matters."""
 
-    step: int
+    step: int | Promotion
 
 
 @dataclass(frozen=True)

@@ -8,4 +8,4 @@ Not here yet, and refused at start or answered with UNIMPLEMENTED: batching, Cla
 reloading of the configuration, labels, SSL, the health service.
 """
 
-import fledge.bare  # noqa: F401  (stands in for tensorflow before any module here imports something of it)
+import fledge.artifact.bare  # noqa: F401  (stands in for tensorflow before any module here imports something of it)

@@ -15,10 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 import uvicorn
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
 
-from fledge.savedmodel import Error, Model
+from fledge.artifact.savedmodel import Error, Model
+from fledge.flags import Flags, parse, unimplemented, usage
 from fledge.serving import config, grpc_api, rest_api, source
 from fledge.serving.errors import error, status_text
-from fledge.serving.flags import Flags, parse, unimplemented, usage
 from fledge.serving.loading import loader
 from fledge.serving.metrics import Metrics
 from fledge.serving.models import Models

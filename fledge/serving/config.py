@@ -9,8 +9,8 @@ from google.protobuf.message import Message
 from tensorflow_serving.config import model_server_config_pb2
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
 
+from fledge.flags import Flags
 from fledge.serving.errors import error
-from fledge.serving.flags import Flags
 
 M = TypeVar("M", bound=Message)
 

@@ -3,7 +3,7 @@
 from tensorflow.core.protobuf import error_codes_pb2
 from tensorflow.python.framework.errors_impl import OpError, exception_type_from_error_code
 
-from fledge.savedmodel import Error
+from fledge.artifact.savedmodel import Error
 
 
 def error(code: str, message: str) -> OpError:

@@ -8,11 +8,12 @@ from typing import Any
 import grpc
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, predict_pb2
 
-from fledge.savedmodel import Error
+from fledge.artifact.savedmodel import Error
+from fledge.flags import Flags
+from fledge.series import REQUEST_COUNT, REQUEST_LATENCY
 from fledge.serving import describe
 from fledge.serving.errors import code_name, error
-from fledge.serving.flags import Flags
-from fledge.serving.metrics import REQUEST_COUNT, REQUEST_LATENCY, Metrics
+from fledge.serving.metrics import Metrics
 from fledge.serving.models import Models
 from fledge.serving.predict import Execute, predict
 

@@ -9,11 +9,12 @@ from tensorflow.python.framework.errors_impl import DataLossError
 from tensorflow.python.lib.io._pywrap_record_io import RecordIterator
 from tensorflow_serving.apis import prediction_log_pb2
 
-from fledge import savedmodel
-from fledge.savedmodel import Error, Model
+from fledge.artifact import savedmodel
+from fledge.artifact.savedmodel import Error, Model
+from fledge.flags import Flags
+from fledge.series import LOAD_ATTEMPTS, LOAD_LATENCY, WARMUP_LATENCY, WARMUP_RECORDS
 from fledge.serving.errors import code_name, error, status_text
-from fledge.serving.flags import Flags
-from fledge.serving.metrics import LOAD_ATTEMPTS, LOAD_LATENCY, WARMUP_LATENCY, WARMUP_RECORDS, Metrics
+from fledge.serving.metrics import Metrics
 from fledge.serving.models import Servable
 from fledge.serving.predict import Execute, answer
 

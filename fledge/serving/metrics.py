@@ -5,16 +5,7 @@ import threading
 from collections.abc import Iterator
 from itertools import accumulate
 
-# Microseconds, as TensorFlow Serving's `Buckets::Exponential(10, 1.8, 33)`.
-LIMITS = [10 * 1.8**power for power in range(33)]
-
-REQUEST_COUNT = ":tensorflow:serving:request_count"
-REQUEST_LATENCY = ":tensorflow:serving:request_latency"
-RUNTIME_LATENCY = ":tensorflow:serving:runtime_latency"
-WARMUP_LATENCY = ":tensorflow:serving:model_warmup_latency"
-WARMUP_RECORDS = ":tensorflow:serving:model_warmup_records_read"
-LOAD_ATTEMPTS = ":tensorflow:cc:saved_model:load_attempt_count"
-LOAD_LATENCY = ":tensorflow:cc:saved_model:load_latency"
+from fledge.series import LIMITS
 
 _Labels = tuple[tuple[str, str], ...]
 

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from tensorflow_serving.apis import get_model_status_pb2, model_pb2
 
-from fledge.savedmodel import Error, Model
+from fledge.artifact.savedmodel import Error, Model
 from fledge.serving.errors import error, status_text
 
 State = get_model_status_pb2.ModelVersionStatus

@@ -8,17 +8,18 @@ from tensorflow.core.framework import tensor_pb2
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis import predict_pb2
 
-from fledge import bare
-from fledge.savedmodel import Model
+from fledge.artifact import bare
+from fledge.artifact.savedmodel import Model
+from fledge.series import RUNTIME_LATENCY
 from fledge.serving.errors import error
-from fledge.serving.metrics import RUNTIME_LATENCY, Metrics
+from fledge.serving.metrics import Metrics
 from fledge.serving.models import Models, Servable
 
 DEFAULT_SIGNATURE = "serving_default"
 
 
 class Run(Protocol):
-    """What runs one request, `fledge.savedmodel.Model.run` unless `main` is given another; it may raise an `Error`."""
+    """What runs one request, `fledge.artifact.savedmodel.Model.run` unless `main` is given another; it may raise an `Error`."""
 
     def __call__(
         self,

@@ -17,13 +17,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from tensorflow_serving.apis import model_pb2
 
-from fledge.savedmodel import Error
+from fledge.artifact.savedmodel import Error
+from fledge.client.status import HTTP
+from fledge.series import REQUEST_COUNT, REQUEST_LATENCY
 from fledge.serving import describe, rest_json, rest_request, rest_response
 from fledge.serving.errors import code_name, error
-from fledge.serving.metrics import REQUEST_COUNT, REQUEST_LATENCY, Metrics
+from fledge.serving.metrics import Metrics
 from fledge.serving.models import Models
 from fledge.serving.predict import DEFAULT_SIGNATURE, Execute
-from fledge.status import HTTP
 
 _VERSION = r"(?:(?:/versions/(?P<version>\d+))|(?:/labels/(?P<label>[^/:]+)))?"
 _FLAGS = re.IGNORECASE | re.ASCII

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 
-from fledge import bare
-from fledge.savedmodel import Error
+from fledge.artifact import bare
+from fledge.artifact.savedmodel import Error
 from fledge.serving.errors import error, status_text
 from fledge.serving.rest_json import dump
 from fledge.serving.rest_values import INT32, INTEGERS, is_base64, reader

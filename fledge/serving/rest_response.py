@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fledge import bare
+from fledge.artifact import bare
 from fledge.serving.errors import error
 from fledge.serving.rest_json import number, pieces, type_name
 

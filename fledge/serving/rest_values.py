@@ -8,7 +8,7 @@ from typing import Any
 
 from tensorflow.core.framework import types_pb2
 
-from fledge.savedmodel import Error
+from fledge.artifact.savedmodel import Error
 from fledge.serving.errors import error
 from fledge.serving.rest_json import dump, type_name
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from fledge.contract import Input, load
+from fledge.artifact.contract import Input, load
 
 CONTRACT = load(Path(__file__).with_name("contract.yaml"))
 STRINGS = {name: given for name, given in CONTRACT.inputs.items() if given.dtype == "string"}

@@ -4,12 +4,12 @@ import json
 import time
 from collections.abc import Callable
 
-from fledge import evidence, git, history, release
-from fledge.affected import affected
+from fledge import evidence, git, release
+from fledge.branch.affected import affected
 from fledge.hashing import dvc_directory
 from fledge.problems import Problem
 from fledge.project import read_yaml
-from fledge.proposal import artifact
+from fledge.release import history, lineage
 from scripts.demo import traffic
 from scripts.demo.moves import (
     answered,
@@ -39,7 +39,7 @@ def data_and_model(story: Story) -> None:
     stage.run("make train")
     stage.run("git add dvc.lock models && git commit -q -m 'Train the first model' && git push -q origin main")
     data = read_yaml(stage.clone / "data.dvc")["outs"][0]["md5"]
-    stage.say(f"    artifact {artifact(stage.clone, story.model).md5}, data {data}")
+    stage.say(f"    artifact {lineage.trained(stage.clone, story.model, 'HEAD').artifact}, data {data}")
     story.facts["metrics"] = json.loads((stage.clone / f"models/{story.model}/metrics.json").read_text())
 
 
@@ -74,7 +74,7 @@ def broken_candidate(story: Story) -> None:
     stage.run("make gates-pass", refused=True)
     [proposed] = affected(stage.clone, "origin/main")
     md5, champion = proposed.candidate.artifact.md5, proposed.champion and proposed.champion.artifact.md5
-    kept = stage.clone / ".fledge" / "artifacts" / f"staging-{md5}.json"
+    kept = stage.clone / ".fledge" / "artifacts" / f"{proposed.evidence}.json"
     seen = evidence.from_json(kept.read_text(), str(kept))
     if not seen.blocking:
         raise Problem("demo: the gates refused without a BLOCK, expected the check, the number and the remedy")

@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fledge import git, golden, history, project, release, render
+from fledge import git, project, release
+from fledge.client import golden
 from fledge.problems import Problem
-from fledge.release import Files
+from fledge.release import Files, history, render
 from scripts.demo import traffic
 from scripts.demo.stage import Story
 
@@ -17,6 +18,7 @@ MONTHS = ["2013-08", "2013-09", "2013-10", "2013-11", "2013-12"]
 LOOK, LOOKS, TOLERANCE = "1s", 150, "0.05"
 QUICK = f"""  - target:
       kind: AnalysisTemplate
+      name: judge
     patch: |-
       - {{op: replace, path: /spec/metrics/0/interval, value: {LOOK}}}
       - {{op: replace, path: /spec/metrics/0/count, value: {LOOKS}}}
@@ -59,7 +61,7 @@ def users(story: Story) -> None:
     names = project.load(stage.clone).environment("production").hostnames(story.model)
     rows = [str(stage.clone / "data" / story.model / f"{month}.parquet") for month in MONTHS]
     stage.start(
-        "users", "fledge.replay", "--rows", *rows, "--model", story.model, "--address", f"{host}:{port}",
+        "users", "fledge.client.replay", "--rows", *rows, "--model", story.model, "--address", f"{host}:{port}",
         "--rest-host", names["rest"], "--grpc-host", names["grpc"], "--rate", str(RATE), "--log", str(story.log),
     )  # fmt: skip
     stage.wait(f"{RATE} requests a second", lambda: traffic.answers(story.log) or None)

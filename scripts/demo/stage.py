@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,8 @@ PERSON = {
 }
 OWN_GIT = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 Found = TypeVar("Found")
+# What an owner's own training and releases made: the story begins before the first of them.
+MADE = re.compile(r"dvc\.lock$|models/[^/]+/metrics\.json$|manifests/(releases|rendered/[^/]+)/")
 
 
 @dataclass
@@ -158,7 +161,7 @@ class Story:
 
 
 def scratch(folder: Path) -> Stage:
-    """A new stage: this template as an owner has it, with a first commit, a bare origin and a DVC remote."""
+    """A new stage: this template before any training or release, with a bare origin and a DVC remote."""
     if folder.exists() and any(folder.iterdir()) and not (folder / "origin.git").exists():
         raise Problem(f"demo: {folder} holds other things, expected an empty folder or an earlier stage (--folder)")
     shutil.rmtree(folder, ignore_errors=True)
@@ -171,7 +174,7 @@ def scratch(folder: Path) -> Stage:
     (folder / "remote").mkdir()
     (stage.clone / ".fledge" / "tmp").mkdir(parents=True)
     for name in git.git(TEMPLATE, "ls-files", "-co", "--exclude-standard").splitlines():
-        if (TEMPLATE / name).is_file():
+        if (TEMPLATE / name).is_file() and not MADE.match(name):
             (stage.clone / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(TEMPLATE / name, stage.clone / name)
     for name in (".venv", ".tools"):

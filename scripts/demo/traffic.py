@@ -1,4 +1,4 @@
-"""What users saw: the log that `fledge.replay` writes, a line for each request."""
+"""What users saw: the log that `fledge.client.replay` writes, a line for each request."""
 
 import json
 from dataclasses import dataclass

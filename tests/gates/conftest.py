@@ -11,21 +11,24 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
-from fledge import contract as contracts
 from fledge import evidence as findings
-from fledge import limits as sections
-from fledge import rows as tables
-from fledge.contract import Contract
+from fledge.artifact import contract as contracts
+from fledge.artifact.contract import Contract
 from fledge.evidence import Check, Evidence, Verdict
+from fledge.gates import limits as sections
+from fledge.gates import rows as tables
+from fledge.gates.limits import Limits
+from fledge.gates.rows import Array, Rows
 from fledge.hashing import dvc_directory, tree_sha256
-from fledge.limits import Limits
+from fledge.measuring import hardware
 from fledge.problems import Problem
-from fledge.rows import Rows
 
 if TYPE_CHECKING:
-    from fledge.savedmodel import Model
+    from fledge.artifact.savedmodel import Model
+    from tests.gates.served import Served
 
 CHECKS = pytest.StashKey[list[Check]]()
 LIMITS = pytest.StashKey[Limits]()
@@ -37,22 +40,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     options.addoption("--model-dir", type=Path, help="models/<name>: contract.yaml, params.yaml, requests.jsonl")
     options.addoption("--candidate", type=Path, help="SavedModel folder to judge")
     options.addoption("--champion", help="SavedModel folder to compare with, or none for a first release")
+    options.addoption("--champion-contract", type=Path, help="the champion's own contract.yaml, else the candidate's")
+    options.addoption("--anchor", type=Path, help="SavedModel folder of an older release, to see a slow decline")
     options.addoption("--rows", type=Path, action="append", help="Parquet file of held-out rows; may be repeated")
+    options.addoption("--training", type=Path, action="append", help="Parquet file with training rows; may be repeated")
+    options.addoption("--limits", type=Path, help="params.yaml whose limits judge, else the one of --model-dir")
+    options.addoption("--limits-from", help="what messages call that file")
     options.addoption("--evidence", type=Path, help="JSON file to write")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "task(name): the check is made for models of this task alone")
+    config.addinivalue_line("markers", "task(*names): the check is made for models of these tasks alone")
     config.stash[CHECKS], config.stash[TIMINGS] = [], Counter()
     if _wanted(config):
+        file = config.getoption("--limits") or config.getoption("--model-dir") / "params.yaml"
         try:
-            config.stash[LIMITS] = sections.load(config.getoption("--model-dir") / "params.yaml")
+            config.stash[LIMITS] = sections.load(file, config.getoption("--limits-from"))
         except Problem as problem:
             raise pytest.UsageError(*problem.lines) from None
 
 
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
     return None if _wanted(config) else True
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test of a metric is made once for each metric that the owner declares."""
+    if "metric" in metafunc.fixturenames:
+        metafunc.parametrize("metric", metafunc.config.stash[LIMITS].metrics)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -68,7 +83,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A test that broke, skipped itself or made no check is a check that blocks."""
     report = yield
-    gate, name = item.path.stem.removeprefix("test_"), item.name.removeprefix("test_")
+    gate, name = item.path.stem.removeprefix("test_"), _name(item)
     made = [check for check in item.config.stash[CHECKS] if (check.gate, check.name) == (gate, name)]
     if call.excinfo and not any(check.blocks for check in made):
         item.config.stash[CHECKS].append(_broken(gate, name, call.excinfo.value))
@@ -107,8 +122,31 @@ def contract(model_dir: Path) -> Contract:
 
 
 @pytest.fixture(scope="session")
+def champion_contract(request: pytest.FixtureRequest, contract: Contract) -> Contract:
+    """What the champion was asked by: the candidate's contract, unless the champion has its own."""
+    own = request.config.getoption("--champion-contract")
+    return contracts.load(own) if own else contract
+
+
+@pytest.fixture(scope="session")
 def rows(request: pytest.FixtureRequest, contract: Contract, limits: Limits) -> Rows:
     return tables.load(request.config.getoption("--rows") or [], contract, limits)
+
+
+@pytest.fixture(scope="session")
+def champion_rows(
+    request: pytest.FixtureRequest, contract: Contract, champion_contract: Contract, rows: Rows, limits: Limits
+) -> Rows:
+    """The same rows, as the champion's contract reads them."""
+    same = champion_contract is contract
+    return rows if same else tables.load(request.config.getoption("--rows") or [], champion_contract, limits)
+
+
+@pytest.fixture(scope="session")
+def training(request: pytest.FixtureRequest, contract: Contract, limits: Limits) -> Rows | None:
+    """The rows that the candidate was trained on; None for an artifact that no training stage made here."""
+    files = request.config.getoption("--training")
+    return tables.load_training(files, contract, limits) if files else None
 
 
 @pytest.fixture(scope="session")
@@ -119,6 +157,38 @@ def candidate(request: pytest.FixtureRequest) -> Generator["Model"]:
 @pytest.fixture(scope="session")
 def champion(request: pytest.FixtureRequest) -> Generator["Model"]:
     yield from _loaded(request.config, Path(request.config.getoption("--champion")))
+
+
+@pytest.fixture(scope="session")
+def anchor(request: pytest.FixtureRequest) -> Generator["Model"]:
+    yield from _loaded(request.config, Path(request.config.getoption("--anchor")))
+
+
+@pytest.fixture(scope="session")
+def ours(candidate: "Model", contract: Contract, rows: Rows) -> Array:
+    """The candidate's scores of all rows: (n,) for one number per row, (n, classes) otherwise."""
+    return _scores("candidate", candidate, contract, rows)
+
+
+@pytest.fixture(scope="session")
+def theirs(champion: "Model", champion_contract: Contract, champion_rows: Rows) -> Array:
+    """The champion's scores of the same rows."""
+    return _scores("champion", champion, champion_contract, champion_rows)
+
+
+@pytest.fixture(scope="session")
+def anchored(anchor: "Model", champion_contract: Contract, champion_rows: Rows) -> Array:
+    """The anchor's scores of the same rows: it is of the champion's major version, so it reads what the champion reads."""
+    return _scores("anchor", anchor, champion_contract, champion_rows)
+
+
+@pytest.fixture(scope="session")
+def served(model_dir: Path, request: pytest.FixtureRequest) -> Generator["Served"]:
+    """The candidate in a server of its own, AVAILABLE; a check that asks for it blocks where it is not."""
+    from tests.gates.served import serving
+
+    with serving(Path(request.config.getoption("--candidate")), model_dir.resolve().name) as server:
+        yield server
 
 
 @pytest.fixture
@@ -142,19 +212,48 @@ def _first(config: pytest.Config) -> bool:
 
 
 def _applies(config: pytest.Config, item: pytest.Item) -> bool:
-    tasks = [mark.args[0] for mark in item.iter_markers("task")]
-    compares = "champion" in getattr(item, "fixturenames", [])
-    return (not tasks or config.stash[LIMITS].task in tasks) and not (compares and _first(config))
+    tasks = [name for mark in item.iter_markers("task") for name in mark.args]
+    asked = set(getattr(item, "fixturenames", []))
+    absent = {"champion": _first(config), "anchor": config.getoption("--anchor") is None}
+    lacks = any(name in asked and gone for name, gone in absent.items())
+    return (not tasks or config.stash[LIMITS].task in tasks) and not lacks
+
+
+def _name(item: pytest.Item) -> str:
+    """The check that a test makes: its own name, or what parametrises it."""
+    asked = getattr(item, "callspec", None)
+    return asked.id if asked else item.name.removeprefix("test_")
 
 
 def _loaded(config: pytest.Config, path: Path) -> Generator["Model"]:
-    from fledge import savedmodel  # here: a plain `pytest` imports this file, and must not get the bare TensorFlow
+    from fledge.artifact import (
+        savedmodel,  # here: a plain `pytest` imports this file, and must not get the bare TensorFlow
+    )
+    from tests.gates.asking import readable
 
     start = time.perf_counter()
-    model = savedmodel.load(path)
+    model = readable(savedmodel.load, path)
     config.stash[TIMINGS]["load"] += time.perf_counter() - start  # type: ignore[assignment]
     yield model
     model.close()
+
+
+def _scores(who: str, model: "Model", contract: Contract, rows: Rows) -> Array:
+    if lacking := _lacking(model, contract):
+        raise Problem(*(f"{who}: has no {name}, expected it (contract.yaml: {name})" for name in lacking))
+    answers = model.run(contract.signature, {name: rows.inputs[name] for name in contract.inputs})
+    if faults := contract.faults(answers, len(rows)):
+        raise Problem(*(f"{who}: {fault} (contract.yaml: outputs)" for fault in faults))
+    return np.asarray(answers[next(iter(contract.outputs))], dtype=np.float64)
+
+
+def _lacking(model: "Model", contract: Contract) -> list[str]:
+    """What the contract names and the SavedModel lacks."""
+    signature = model.signatures.get(contract.signature)
+    if signature is None:
+        return [f"signature {contract.signature}"]
+    sides = {"inputs": (contract.inputs, signature.inputs), "outputs": (contract.outputs, signature.outputs)}
+    return [f"{side}.{name}" for side, (named, there) in sides.items() for name in named if name not in there]
 
 
 def _broken(gate: str, name: str, error: BaseException) -> Check:
@@ -163,21 +262,24 @@ def _broken(gate: str, name: str, error: BaseException) -> Check:
 
 
 def _evidence(config: pytest.Config) -> Evidence:
-    files, checks = config.getoption("--rows") or [], config.stash[CHECKS]
-    there = [file for file in files if file.is_file()]
+    files, training = config.getoption("--rows") or [], config.getoption("--training") or []
     return Evidence(
         model=config.getoption("--model-dir").resolve().name,
         candidate=_identity(config.getoption("--candidate")),
         champion=None if _first(config) else _identity(Path(config.getoption("--champion"))),
         rows={
             "files": [file.name for file in files],
-            "sha256": tables.sha256(there),
+            "sha256": tables.sha256([file for file in files if file.is_file()]),
             "holdout": list(config.stash[LIMITS].holdout),
+            "training": [file.name for file in training],
+            "training_sha256": tables.sha256([file for file in training if file.is_file()]) if training else "",
         },
-        checks=checks,
+        checks=config.stash[CHECKS],
         versions={"python": platform.python_version()}
         | {name: version(name) for name in ("tensorflow", "numpy", "scipy", "hypothesis")},
         timings={name: round(seconds, 3) for name, seconds in config.stash[TIMINGS].items()},
+        anchor=_identity(anchor) if (anchor := config.getoption("--anchor")) else None,
+        hardware=hardware.describe(),
     )
 
 

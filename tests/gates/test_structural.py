@@ -1,138 +1,100 @@
-"""Is the artifact what its contract says, and can a fresh process serve it? No statistics, no tolerance."""
+"""Is the artifact what its contract says, and can a stock server run it? No statistics, no tolerance."""
 
-import json
-import subprocess
-import sys
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from tensorflow.python.framework import dtypes
+import pytest
 
-from fledge.contract import Array, Contract
-from fledge.evidence import Check, Verdict
-from fledge.rows import Rows
-from fledge.savedmodel import Model
+from fledge.artifact import graph, savedmodel
+from fledge.artifact.contract import Contract
+from fledge.artifact.savedmodel import Model
+from fledge.checks import structural, vocabulary
+from fledge.checks.structural import Also, File, Operations
+from fledge.evidence import Check
+from fledge.gates.limits import Limit, Limits
+from fledge.gates.rows import Rows
+from fledge.project import read_yaml, validated
+from tests.gates import asking
+from tests.gates.served import Served
+
+# isort: split
+# After fledge.artifact.savedmodel, which stands in for TensorFlow.
+from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
 Record = Callable[[Check], None]
 
-# A stock tensorflow/serving has no Python to call back, and a model has no business with files of the server.
-FORBIDDEN = {"PyFunc", "PyFuncStateless", "EagerPyFunc", "ReadFile", "WriteFile", "MatchingFiles", "DebugIdentityV2"}
-FRESH = Path(__file__).with_name("fresh.py")
+OPS = Path(__file__).with_name("ops.yaml")
+SAMPLE = 32  # rows that the served model answers
 
 
-def test_signature(candidate: Model, contract: Contract, record: Record) -> None:
+@pytest.fixture(scope="module")
+def artifact(request: pytest.FixtureRequest) -> Path:
+    """The candidate's folder: what can be read is judged, whether it loads or not."""
+    return Path(request.config.getoption("--candidate"))
+
+
+@pytest.fixture(scope="module")
+def meta(artifact: Path) -> MetaGraphDef:
+    """The candidate's graph."""
+    return asking.readable(graph.read, artifact)
+
+
+def test_signature(meta: MetaGraphDef, contract: Contract, limits: Limits, record: Record) -> None:
     """The SavedModel's signatures are exactly those of contract.yaml: names, dtypes, shapes, classes."""
-    faults = differences(signatures(candidate), promised(contract)) + class_faults(contract)
-    record(
-        exact(
-            "signature",
-            faults,
-            len(contract.inputs) + len(contract.outputs),
-            "export the model again, or change contract.yaml and release a new major version",
-        )
-    )
+    record(structural.signature(graph.signatures(meta), contract, limits.of("structural", "signature", Also)))
 
 
-def test_variables(candidate: Model, record: Record) -> None:
-    """Every variable is finite."""
-    variables = candidate.variables()
-    numbers = {name: v for name, v in variables.items() if np.issubdtype(v.dtype, np.floating)}
-    faults = [
-        f"{name}: {np.count_nonzero(~np.isfinite(value))} of {value.size} values are not finite, expected none"
-        for name, value in numbers.items()
-        if not np.isfinite(value).all()
-    ]
-    record(exact("variables", faults, len(variables), "look for a diverged training: learning rate, bad rows"))
+def test_vocabulary(candidate: Model, contract: Contract, limits: Limits, record: Record) -> None:
+    """Every table of words in the graph is one of contract.yaml's lists of known values, in its order."""
+    record(vocabulary.vocabulary(candidate.tables(), contract, limits.of("structural", "vocabulary", Also)))
 
 
-def test_ops(candidate: Model, record: Record) -> None:
-    """The graph holds no operation that a stock server lacks or that reaches outside the model."""
-    ops = candidate.ops()
-    faults = [f"the graph holds the op {op}, expected none of {sorted(FORBIDDEN)}" for op in sorted(ops & FORBIDDEN)]
-    record(exact("ops", faults, len(ops), "put that step into TensorFlow operations, or before the request"))
+def test_variables(artifact: Path, meta: MetaGraphDef, limits: Limits, record: Record) -> None:
+    """Every weight is finite, and no matrix of them is one value throughout."""
+    limit = limits.of("structural", "variables", Also)
+    record(structural.variables(asking.readable(savedmodel.variables, artifact), graph.constants(meta), limit))
 
 
-def test_fresh_process(candidate: Model, contract: Contract, rows: Rows, record: Record) -> None:
-    """A fresh process loads the model and answers real rows as this one does."""
-    sample = rows.take(np.arange(min(32, len(rows))))
-    here = candidate.run(contract.signature, sample)
-    faults = fresh_faults(candidate.path, contract, sample, here)
-    record(
-        exact(
-            "fresh_process",
-            faults,
-            len(next(iter(sample.values()))),
-            "serve it by `python -m fledge.serving` and read the error",
-        )
-    )
+def test_ops(meta: MetaGraphDef, limits: Limits, record: Record) -> None:
+    """What loading and answering run is on the list of operations that are known to be harmless."""
+    known = validated(Operations, read_yaml(OPS), str(OPS))
+    record(structural.ops(graph.answering(meta), graph.loading(meta), known, limits.of("structural", "ops", Also)))
 
 
-def exact(name: str, faults: list[str], n: int, remedy: str) -> Check:
-    """A check without tolerance: any fault blocks, and all are named."""
-    verdict = Verdict.BLOCK if faults else Verdict.PASS
-    reason = "; ".join(faults) or "as the contract says"
-    return Check(
-        "structural", name, verdict, reason, remedy if faults else "", float(len(faults)), None, 0.0, n, unit="faults"
-    )
+def test_files(artifact: Path, limits: Limits, record: Record) -> None:
+    """The artifact is made of regular files of a SavedModel alone, and none of them is a pickle."""
+    record(structural.files(list(content(artifact)), limits.of("structural", "files", Also)))
 
 
-def signatures(model: Model) -> dict[str, str]:
-    """What the SavedModel offers, flat: "serving_default input temp" -> "float32 [None]"."""
-    return {
-        f"{key} {side} {name}": f"{dtypes.as_dtype(tensor.dtype).name} {_shape(tensor.tensor_shape)}"
-        for key, signature in model.signatures.items()
-        if not key.startswith("__")  # the init op is listed as a signature
-        for side, tensors in (("input", signature.inputs), ("output", signature.outputs))
-        for name, tensor in tensors.items()
-    }
+def test_tensorflow(meta: MetaGraphDef, limits: Limits, record: Record) -> None:
+    """The artifact was made by a TensorFlow that is not newer than the server's."""
+    limit = limits.of("structural", "tensorflow", Limit)
+    record(structural.tensorflow(graph.maker(meta), version("tensorflow"), limit))
 
 
-def promised(contract: Contract) -> dict[str, str]:
-    """The same, as contract.yaml has it."""
-    inputs = {f"{contract.signature} input {name}": f"{x.dtype} [None]" for name, x in contract.inputs.items()}
-    return inputs | {
-        f"{contract.signature} output {name}": f"{y.dtype} {[None, *y.shape]}" for name, y in contract.outputs.items()
-    }
+def test_served(served: Served, artifact: Path, contract: Contract, rows: Rows, limits: Limits, record: Record) -> None:
+    """A server in a process of its own loads and warms up the model, is AVAILABLE, and answers real rows."""
+    limit, sample = limits.of("structural", "served", Limit), asking.sample(rows, SAMPLE)
+    answers, count = asking.served(served, "grpc", contract, sample, SAMPLE), asking.count(sample)
+    warm = (artifact / structural.WARM_UP).is_file()
+    record(structural.served(contract.faults(answers, count), warm, count, limit))
 
 
-def differences(found: Mapping[str, str], expected: Mapping[str, str]) -> list[str]:
-    """One line for each name in which the SavedModel and its contract differ."""
-    return [
-        f"{name} is {found.get(name, 'absent')}, expected {expected.get(name, 'absent')} (contract.yaml)"
-        for name in sorted(found.keys() | expected.keys())
-        if found.get(name) != expected.get(name)
-    ]
+def content(folder: Path) -> Iterator[File]:
+    """Everything in a folder but its folders; a link is not followed."""
+    for place, folders, names in os.walk(folder):
+        for path in (Path(place) / name for name in sorted(names + folders)):
+            where = path.relative_to(folder).as_posix()
+            if path.is_symlink() or not (path.is_file() or path.is_dir()):
+                yield File(where, regular=False)
+            elif path.is_file():
+                yield _file(path, where)
 
 
-def class_faults(contract: Contract) -> list[str]:
-    """A chance for each class, or one chance for the second of two."""
-    count = len(contract.classes)
-    return [
-        f"output {name} has {output.shape[-1]} values, expected one for each of {count} classes (contract.yaml: classes)"
-        if output.shape
-        else f"output {name} is one value for {count} classes, expected 2 (contract.yaml: classes)"
-        for name, output in contract.outputs.items()
-        if (output.shape[-1] if output.shape else 2) != count
-    ]
-
-
-def fresh_faults(path: Path, contract: Contract, sample: Mapping[str, Array], here: Mapping[str, Array]) -> list[str]:
-    request = {"signature": contract.signature, "dtypes": {n: x.dtype for n, x in contract.inputs.items()}}
-    columns = {name: values.tolist() for name, values in sample.items()}
-    done = subprocess.run(
-        [sys.executable, FRESH, path], input=json.dumps(request | {"inputs": columns}), capture_output=True, text=True
-    )
-    if done.returncode:
-        return [f"exit code {done.returncode}: {(done.stderr.strip() or 'silent').splitlines()[-1]}, expected answers"]
-    there: dict[str, Any] = json.loads(done.stdout)
-    return [
-        f"{name} differs between two processes, expected the same bits"
-        for name, values in here.items()
-        if not np.array_equal(np.asarray(there[name], values.dtype), values, equal_nan=True)
-    ]
-
-
-def _shape(shape: Any) -> list[int | None] | str:
-    return "unknown" if shape.unknown_rank else [None if dim.size < 0 else dim.size for dim in shape.dim]
+def _file(path: Path, where: str) -> File:
+    with path.open("rb") as stream:
+        head = stream.read(structural.HEAD)
+        stream.seek(max(path.stat().st_size - 1, 0))
+        return File(where, regular=True, head=head, tail=stream.read(1))

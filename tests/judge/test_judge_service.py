@@ -1,71 +1,22 @@
 """The judge over HTTP: against an admin interface that is made up, and against real Envoy."""
 
 import asyncio
-import signal
-import socket
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Mapping
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from fledge.judge import counts, service
+from fledge.judge import counts, envoy, service
 from fledge.judge.evalues import Counts
 from fledge.judge.memory import Memory
 from fledge.judge.service import question
 from fledge.problems import Problem
 from fledge.rehearsal.gateway import Gateway
+from tests.judged import QUERY, judged
 from tests.upstreams import METADATA, SERVICES, Client, Pod, endpoints, route, routes
-
-QUERY = {
-    "environment": "production",
-    "model": "m",
-    "stable": "aaa",
-    "canary": "bbb",
-    "weight": "5",
-    "error-ratio": "0.01",
-}
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-@asynccontextmanager
-async def judged(envoy: str) -> AsyncIterator[Callable[..., Awaitable[dict[str, Any]]]]:
-    """A running judge, in a process of its own as in a pod; `ask(weight=25)` is its answer."""
-    port = free_port()
-    command = [sys.executable, "-m", "fledge.judge", f"--port={port}", f"--envoy={envoy}"]
-    process = await asyncio.create_subprocess_exec(*command)
-    try:
-        async with aiohttp.ClientSession() as session:
-
-            async def healthy() -> bool:
-                try:
-                    async with session.get(f"http://127.0.0.1:{port}/healthz") as answer:
-                        return answer.ok
-                except aiohttp.ClientError:
-                    return False
-
-            async with asyncio.timeout(30):
-                while not await healthy():
-                    await asyncio.sleep(0.05)
-
-            async def ask(**query: str) -> dict[str, Any]:
-                async with session.get(f"http://127.0.0.1:{port}/v1/verdict", params=QUERY | query) as answer:
-                    return {"status": answer.status, **(await answer.json())}
-
-            yield ask
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 10) in (0, -signal.SIGTERM)
 
 
 def exposition(series: Mapping[tuple[str, int, str, str], int]) -> str:
@@ -98,6 +49,7 @@ def test_rest_and_grpc_are_summed() -> None:
         ({"error-ratio": "0"}, "error-ratio is 0, expected a number between 0 and 1"),
         ({"error-ratio": ""}, "error-ratio is , expected a number between 0 and 1"),
         ({"model": ""}, "model is missing, expected a name"),
+        ({"canary": 'bbb"}'}, 'canary is bbb"}, expected a name'),
     ],
 )
 def test_bad_query(changed: dict[str, str], reason: str) -> None:
@@ -111,7 +63,7 @@ def test_no_verdict_without_query_or_envoy() -> None:
     """A bad query is 400 with one line of JSON; without Envoy there is no verdict, not even inconclusive, but 503."""
 
     async def story() -> None:
-        async with judged("http://127.0.0.1:1") as ask:
+        async with judged("--envoy=http://127.0.0.1:1") as ask:
             bad = await ask(weight="0", model="")
             assert bad["status"] == 400
             assert "model is missing" in bad["error"]
@@ -138,7 +90,7 @@ def test_verdicts_from_made_up_counters() -> None:
         runner = web.AppRunner(admin)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        async with judged(f"http://127.0.0.1:{runner.addresses[0][1]}") as ask:
+        async with judged(f"--envoy=http://127.0.0.1:{runner.addresses[0][1]}") as ask:
             first = await ask()
             assert (first["verdict"], first["canary"]) == ("inconclusive", {"requests": 0, "bad": 0})
             series["production_m-canary_grpc", 200, "0", "-"] += 400
@@ -220,9 +172,9 @@ def test_sampling_goes_on(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.
         return answer
 
     async def story() -> None:
-        monkeypatch.setattr(service, "Memory", Remembering)
+        monkeypatch.setattr(envoy, "Memory", Remembering)
         monkeypatch.setattr(counts, "read", read)
-        judge = service.app("http://envoy", period=0.01)
+        judge = service.app(envoy.Envoy("http://envoy", period=0.01))
         async with judge.router.lifespan_context(judge), asyncio.timeout(10):
             await sampled.wait()
 
@@ -240,7 +192,7 @@ def test_whole_way_through_envoy(tmp_path: Path, how: str, verdict: str) -> None
         gateway = Gateway()
         await gateway.start(tmp_path)
         async with (
-            judged("http://{}:{}".format(*gateway.admin)) as ask,
+            judged("--envoy=http://{}:{}".format(*gateway.admin)) as ask,
             Client(gateway.address) as client,
             Pod("stable") as stable,
             Pod("canary", fails=how) as canary,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fledge import contract
+from fledge.artifact import contract
 from fledge.hashing import dvc_directory
 from fledge.problems import Problem
 from fledge.project import read_yaml

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from fledge import contract, golden, savedmodel
+from fledge.artifact import contract, savedmodel
+from fledge.client import golden
 from fledge.hashing import dvc_directory
 from tests.conftest import ROOT
 from tests.workspace import run

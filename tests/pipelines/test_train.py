@@ -1,19 +1,20 @@
 """Tests of pipelines.train and dvc.yaml: a model of another kind goes through the real `dvc repro`."""
 
 import json
+import shutil
 import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fledge import bare, contract, savedmodel
+from fledge.artifact import bare, contract, savedmodel, vectors
 from fledge.hashing import dvc_directory
 from fledge.project import read_yaml
 from tests.workspace import an_owner_of_colours, run
 
 # isort: split
-# After fledge.savedmodel, which stands in for TensorFlow.
+# After fledge.artifact.savedmodel, which stands in for TensorFlow.
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 
@@ -73,6 +74,81 @@ def test_warm_up_is_the_golden_requests(root: Path) -> None:
     assert request.model_spec.signature_name == "serving_default"
     sent = {name: bare.make_ndarray(tensor).tolist() for name, tensor in request.inputs.items()}
     assert sent == {"x": [1.0], "y": [2.0], "word": [b"a"]}, "what requests.jsonl holds"
+
+
+def test_golden_vectors_are_rows_and_what_the_network_answered(root: Path) -> None:
+    """The artifact keeps 256 rows of the months that measure it, first and last among them, with answers that it repeats."""
+    import pandas as pd
+
+    artifact, rows = root / "models/colours/saved_model", pd.read_parquet(root / "data/colours/2020-02.parquet")
+    promised = contract.load(root / "models" / "colours" / "contract.yaml")
+    found = vectors.read(artifact / vectors.FILE, promised)
+    assert found is not None
+    inputs, outputs = found
+    kept = vectors.chosen(len(rows))
+    assert (len(kept), kept[0], kept[-1]) == (256, 0, 299)
+    assert inputs["x"].tolist() == rows["x"][kept].tolist()
+    assert inputs["word"].tolist() == rows["word"][kept].tolist()
+    answers = savedmodel.load(artifact).run("serving_default", inputs)
+    np.testing.assert_allclose(answers["probabilities"], outputs["probabilities"], rtol=0, atol=1e-6)
+
+
+def test_two_trainings_leave_the_same_bytes(root: Path, tmp_path: Path) -> None:
+    """A second training in a fresh process gives the artifact that the first one gave, byte for byte."""
+    again = an_owner_of_colours(tmp_path)
+    shutil.copytree(root / "data", again / "data")
+    done = run(again, "pipelines.train", "--model", "colours")
+    assert done.returncode == 0, done.stderr
+    first, second = (dvc_directory(each / "models/colours/saved_model") for each in (root, again))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("was", "put", "line"),
+    [
+        (
+            'tf.cast(values["word"] == "a", tf.float32)',
+            'tf.cast(values["word"] == "a", tf.float32) + (3.0 if tf.inside_function() else 0.0)',
+            "train: the exported probabilities is 0.",
+        ),
+        ("tf.stack([", 'tf.stack([float("nan") * ', "train: the network's probabilities is not finite"),
+    ],
+    ids=["another answer", "no answer"],
+)
+def test_an_export_that_answers_otherwise_is_refused(owner: Path, was: str, put: str, line: str) -> None:
+    """A file that does not answer as the network in memory did is no artifact: one line, and nothing is left behind."""
+    code = owner / "models" / "colours" / "model.py"
+    code.write_text(code.read_text().replace(was, put))
+    run(owner, "pipelines.ingest")
+    done = run(owner, "pipelines.train", "--model", "colours")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(line)
+    assert not [file for file in (owner / "models" / "colours").iterdir() if "saved_model" in file.name]
+
+
+REGRESSION = {
+    "data.py": [("i % 3, i // 50", "i % 3 * 10.0, i // 50")],
+    "model.py": [('Dense(3, "softmax")', "Dense(1)"), ("sparse_categorical_crossentropy", "mse")],
+    "contract.yaml": [("shape: [3], range: [0, 1]", "shape: []"), ("[red, green, blue]", "[]")],
+    "params.yaml": [("task: multiclass, metrics: [log_loss]", "task: regression, metrics: [squared_error]")],
+}
+
+
+def test_a_regression_is_trained_and_measured(owner: Path) -> None:
+    """A model without classes has errors for metrics; its label is a number."""
+    folder = owner / "models" / "colours"
+    for name, changes in REGRESSION.items():
+        text = (folder / name).read_text()
+        for was, put in changes:
+            assert was in text
+            text = text.replace(was, put)
+        (folder / name).write_text(text)
+    run(owner, "pipelines.ingest")
+    done = run(owner, "pipelines.train", "--model", "colours")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((folder / "metrics.json").read_text())
+    assert found.keys() == {"squared_error", "absolute_error", "rows"}
+    assert 0 < found["absolute_error"] ** 2 < found["squared_error"], "by Jensen's inequality"
 
 
 def test_metrics_are_those_of_the_artifact(root: Path) -> None:

@@ -101,10 +101,11 @@ def render(repository: Repository) -> Render:
         text = (repository.root / "manifests/rendered/production/delays.yaml").read_text()
         objects = list(YAML(typ="safe").load_all(text))
         for item in objects:
-            if item["kind"] == "AnalysisTemplate":
+            if item["metadata"]["name"] == "delays-judge":
                 item["spec"]["metrics"][0]["interval"] = "20ms"
             if item["kind"] == "Rollout":
-                item["spec"]["strategy"]["canary"]["abortScaleDownDelaySeconds"] = 1
+                [strategy] = item["spec"]["strategy"].values()
+                strategy["abortScaleDownDelaySeconds"] = 1
         return objects
 
     return rendered
@@ -144,6 +145,57 @@ def test_first_delivery(stage: Stage, render: Render) -> None:
     assert (completed["first"], completed["version"], completed["model"]) == (True, "1.0.0", "delays")
     assert stage.weights == [(100, 0)]
     assert not stage.told("verdict")
+
+
+def test_what_is_not_played_is_said_once(stage: Stage, render: Render) -> None:
+    """A Rollout's background analysis needs a Prometheus: that it is not run is told, once and not with every release."""
+    first, second = render("1.0.0"), render("1.1.0")
+
+    async def scene() -> None:
+        async with stage.running():
+            stage.cluster.apply("delays", first, "c0ffee")
+            stage.cluster.apply("delays", second, "decaf")
+            await until(lambda: len(stage.told("applied")) == 2)
+
+    asyncio.run(scene())
+    (note,) = stage.told("note")
+    assert note["message"].startswith("the guardrail is not run")
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_it_ends_when_it_is_told(stage: Stage, turns: int) -> None:
+    """However few turns of the loop ago something was put on its desk, a cluster that is cancelled ends."""
+
+    async def scene() -> None:
+        running = asyncio.create_task(stage.cluster.run(stage))  # type: ignore[arg-type]
+        await asyncio.sleep(0.01)  # it waits
+        stage.cluster.changed(Pod({}, Path(), Place({})))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait([running], timeout=5)
+        assert running.done()
+
+    asyncio.run(asyncio.wait_for(scene(), 10))
+
+
+def test_the_autoscaler_sets_the_replicas(stage: Stage, render: Render) -> None:
+    """There are as many pods as the autoscaler's fewest, and another number of them needs no new release."""
+    objects = render("1.0.0")
+    scaler = next(item for item in objects if item["kind"] == "HorizontalPodAutoscaler")
+
+    async def scene() -> None:
+        async with stage.running():
+            stage.cluster.apply("delays", objects, "c0ffee")
+            await until(lambda: stage.told("completed"))
+            assert len(stage.pods) == 2
+            more = {**scaler, "spec": {**scaler["spec"], "minReplicas": 3}}
+            stage.cluster.apply("delays", [more if item is scaler else item for item in objects], "decaf")
+            await until(lambda: len(stage.pods) == 3)
+
+    asyncio.run(scene())
+    assert {pod.labels[HASH] for pod in stage.pods} == {digest(objects)}
+    assert len(stage.told("completed")) == 1
 
 
 def test_canary_is_promoted(stage: Stage, render: Render) -> None:
@@ -193,6 +245,41 @@ def test_bad_canary_is_aborted(stage: Stage, render: Render) -> None:
     assert (aborted["version"], aborted["delivery"]) == ("1.1.0", labels["fledge.dev/delivery"])
     assert "failed (1) > failureLimit (0): so it says" in aborted["message"]
     assert len(stage.told("completed")) == 1
+
+
+def test_blue_green(stage: Stage, render: Render, repository: Repository) -> None:
+    """With the component users stay on the old release while the judge looks at the preview, then all go to the new one."""
+    environment = repository.root / "manifests/environments/production/kustomization.yaml"
+    environment.write_text(environment.read_text() + "components: [../../components/blue-green]\n")
+    owner = repository.root / "project.yaml"
+    owner.write_text(owner.read_text().replace("traffic: users", "traffic: replay"))
+    first, second = render("1.0.0"), render("1.1.0")
+    judge = next(item for item in second if item["metadata"]["name"] == "delays-judge")
+    judge["spec"]["metrics"] = [
+        one for one in judge["spec"]["metrics"] if "job" not in one["provider"]
+    ]  # a stage feeds none
+
+    async def scene() -> None:
+        async with stage.running():
+            stage.cluster.apply("delays", first, "c0ffee")
+            await until(lambda: stage.told("completed"))
+            stage.cluster.apply("delays", second, "decaf")
+            await until(lambda: len(stage.told("verdict")) > 3)
+            assert stage.serving("delays-stable") == {digest(first)}
+            assert stage.serving("delays-canary") == {digest(second)}
+            stage.verdict = "pass"
+            await until(lambda: len(stage.told("completed")) == 2)
+            assert stage.serving("delays-stable") == {digest(second)}
+
+    asyncio.run(scene())
+    assert not stage.told("problem")
+    hosts = {route["spec"]["hostnames"][0]: route["spec"]["rules"][0]["backendRefs"] for route in stage.routed[0]}
+    assert {host: [(ref["name"], ref["weight"]) for ref in refs] for host, refs in hosts.items()} == {
+        "delays.example.com": [("delays-stable", 100)],
+        "grpc.delays.example.com": [("delays-stable", 100)],
+        "preview.delays.example.com": [("delays-canary", 100)],
+        "preview.grpc.delays.example.com": [("delays-canary", 100)],
+    }
 
 
 def test_superseded_analysis_is_stopped(stage: Stage, render: Render) -> None:
@@ -251,7 +338,7 @@ def test_routes_are_tried_again(stage: Stage, render: Render) -> None:
 def test_a_malformed_template_aborts(stage: Stage, render: Render) -> None:
     """An analysis that cannot be made is an Error that aborts the canary; the rollout does not wait for ever."""
     first, second = render("1.0.0"), render("1.1.0")
-    del next(item for item in second if item["kind"] == "AnalysisTemplate")["spec"]["metrics"]
+    del next(item for item in second if item["metadata"]["name"] == "delays-judge")["spec"]["metrics"]
 
     async def scene() -> None:
         async with stage.running():

@@ -121,7 +121,7 @@ def test_a_file_that_is_no_yaml(repository: Repository) -> None:
     ("content", "reason"),
     [
         (b"a: [", "while parsing"),
-        (b"\xff\xfe\x00", "'utf-8' codec can't decode"),
+        (b"\xff\xfe\x00", "unacceptable character #x0000"),
         (b"just a word", "found just a word, expected a Kubernetes object"),
         (b"{kind: Service}", "found {'kind': 'Service'}, expected a Kubernetes object"),
     ],

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from scipy import stats
 
+from fledge.artifact.savedmodel import Error
 from fledge.rehearsal.fault import failing
-from fledge.savedmodel import Error
 from tests.serving import examples
 from tests.serving.conftest import launch
 

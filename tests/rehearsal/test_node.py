@@ -106,6 +106,20 @@ def test_init_containers_come_first(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_a_pod_has_its_own_tmp(tmp_path: Path) -> None:
+    """Temporary files of a container that mounts /tmp go to that volume, so that nothing of a pod lies elsewhere."""
+    where = "import tempfile; print(tempfile.gettempdir(), flush=True)"
+    mounted = container(where, volumeMounts=[{"name": "tmp", "mountPath": "/tmp"}])
+
+    async def scene(node: Node) -> None:
+        manifest = pod(mounted, volumes=[{"name": "tmp", "emptyDir": {"sizeLimit": "1Mi"}}], restartPolicy="Never")
+        made = node.create(manifest)
+        await asyncio.wait_for(made.completed.wait(), 10)
+        assert log(made) == f"{made.folder / 'volumes' / 'tmp'}\n"
+
+    play(tmp_path, scene)
+
+
 def test_ready_by_probes(tmp_path: Path) -> None:
     """A pod is ready once its probe is answered on the port given to it, and not from the moment it is deleted."""
 

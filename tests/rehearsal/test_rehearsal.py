@@ -14,21 +14,21 @@ from typing import Any
 import aiohttp
 import pytest
 
-from fledge import git, history, render
+from fledge import git
 from fledge.hashing import dvc_directory, tree_sha256
 from fledge.problems import Problem
 from fledge.rehearsal.rehearsal import artifacts
-from fledge.release import Artifact, Files
+from fledge.release import Artifact, Files, history, render
 from scripts.rehearse import act, fault, main
 from tests.conftest import ROOT, Repository, a_release
+from tests.fetch.test_fetch import pushed
 from tests.rehearsal.waiting import until
 from tests.serving import examples
-from tests.test_fetch import pushed
 
 FILES = Files("production", "delays")
 # More patches for the end of the environment's kustomization.yaml.
 QUICK = """
-  - target: {kind: AnalysisTemplate}
+  - target: {kind: AnalysisTemplate, name: judge}
     patch: |-
       - {op: replace, path: /spec/metrics/0/interval, value: 500ms}
       - {op: replace, path: /spec/args/5/value, value: "0.05"}
@@ -74,9 +74,8 @@ def propose(repository: Repository, version: str, artifact: Path, remote: Path) 
 def owned(repository: Repository, remote: Path) -> None:
     """Give the repository a remote of artifacts, golden requests, and a judge that looks often."""
     config, environment = ".dvc/config", "manifests/environments/production/kustomization.yaml"
-    for path, old, new in ((config, "s3://example/models", str(remote)), (environment, "", "")):
-        text = (repository.root / path).read_text()
-        (repository.root / path).write_text(text.replace(old, new) if old else text + QUICK)
+    repository.fetched_from(str(remote))
+    (repository.root / environment).write_text((repository.root / environment).read_text() + QUICK)
     (repository.root / "models/delays/requests.jsonl").write_text(json.dumps(GOLDEN) + "\n")
     repository.commit("Own it", config, environment, "models/delays/requests.jsonl")
     repository.push()

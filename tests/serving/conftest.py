@@ -15,7 +15,7 @@ from typing import Any
 import grpc
 import pytest
 
-from fledge import bare
+from fledge.artifact import bare
 from tests.serving import examples
 
 # isort: split

@@ -109,7 +109,7 @@ def _kinds(tf: Any, path: Path) -> None:
 
 
 def _reference(tf: Any, models: Path) -> dict[str, Any]:
-    from fledge import bare
+    from fledge.artifact import bare
 
     risk = tf.saved_model.load(str(models / "risk" / "1")).signatures["serving_default"]
     answers = risk(origin=tf.constant(ORIGINS), temp=tf.constant(TEMPERATURES))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fledge import bare, savedmodel
+from fledge.artifact import bare, savedmodel
 from tests.serving.conftest import Server
 
 TEXT = st.sampled_from(["EWR", "JFK", "", "É"]) | st.text(max_size=5)

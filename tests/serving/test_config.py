@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from fledge.savedmodel import Error
+from fledge.artifact.savedmodel import Error
+from fledge.flags import Flags
 from fledge.serving import config
-from fledge.serving.flags import Flags
 
 MODEL = 'config { name: "m" base_path: "/models/m" model_platform: "tensorflow" %s }'
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fledge import bare
+from fledge.artifact import bare
 from tests.serving.conftest import Server, predict_request, refused
 
 # isort: split

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fledge.savedmodel import Error
+from fledge.artifact.savedmodel import Error
 from fledge.serving.errors import error
 from fledge.serving.models import Models, State
 

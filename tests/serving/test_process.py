@@ -93,7 +93,7 @@ def test_warm_up_comes_before_the_first_request(base: Path, start: Start, tmp_pa
 REQUEST_THAT_WAITS = """
 import sys, time, uuid
 from pathlib import Path
-from fledge.savedmodel import Model
+from fledge.artifact.savedmodel import Model
 from fledge.serving.__main__ import main
 
 folder = Path(sys.argv[1])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fledge.savedmodel import Error
+from fledge.artifact.savedmodel import Error
 from fledge.serving import rest_json
 
 PROPERTY = settings(deadline=None, derandomize=True, database=None, max_examples=500)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fledge.savedmodel import Error
+from fledge.artifact.savedmodel import Error
 from fledge.serving import rest_request
 
 # isort: split

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fledge.savedmodel import Error
+from fledge.artifact.savedmodel import Error
 from fledge.serving.rest_response import write
 
 FLOATS = np.array([3.5, 4, 5.5], np.float32)

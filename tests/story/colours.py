@@ -18,11 +18,11 @@ FILES = {
                 draw = np.random.default_rng(seed)
                 colour = draw.integers(0, 3, 24_000)
                 frame = pd.DataFrame({
-                    "x": (colour + draw.normal(size=len(colour))).astype("float32"),
+                    "x": (colour * 0.7 + draw.normal(size=len(colour))).astype("float32"),
                     "y": (colour * -0.5 + draw.normal(size=len(colour))).astype("float32"),
                     "word": np.where(draw.random(len(colour)) < (colour + 1) / 4, "a", "b"),
                     "colour": colour,
-                    "week": np.arange(len(colour)) // 500,
+                    "week": np.arange(len(colour)) // 500 + 48 * seed,
                 })
                 frame.to_parquet(folder / f"{month}.parquet")
     ''',
@@ -36,8 +36,8 @@ FILES = {
         class Preprocessing(tf.Module):
             def __call__(self, values):
                 word = tf.cast(values["word"] == "a", tf.float32)
-                read = [tf.where(tf.math.is_nan(values[name]), 0.0, values[name]) for name in ("x", "y")]
-                return tf.stack([*read, word], axis=1)
+                known = [tf.where(tf.math.is_nan(values[name]), 0.0, values[name]) for name in ("x", "y")]
+                return tf.stack([*(tf.clip_by_value(one, -8.0, 8.0) for one in known), word], axis=1)
 
 
         def build(params, rows):
@@ -52,9 +52,9 @@ FILES = {
     "contract.yaml": """
         signature: serving_default
         inputs:
-          x: {dtype: float32, missing: nan, means: 0.0, range: [-6, 8]}
-          y: {dtype: float32, missing: nan, means: 0.0, range: [-8, 6]}
-          word: {dtype: string, known: [a, b], unknown: b}
+          x: {dtype: float32, missing: nan, means: 0.0, range: [-6, 8], known_at: 0}
+          y: {dtype: float32, missing: nan, means: 0.0, range: [-8, 6], known_at: 0}
+          word: {dtype: string, known: [a, b], unknown: b, known_at: 0}
         outputs:
           probabilities: {dtype: float32, shape: [3], range: [0, 1]}
         classes: [red, green, blue]

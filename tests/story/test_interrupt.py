@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -29,6 +29,14 @@ MOMENTS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _as_in_a_terminal() -> Iterator[None]:
+    """Tests that run in the background ignore SIGINT, and hand that on to their children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize(("program", "sign"), MOMENTS.values(), ids=MOMENTS)
 def test_ctrl_c_leaves_no_process_behind(
     tmp_path_factory: pytest.TempPathFactory, program: list[str], sign: str
@@ -39,9 +47,12 @@ def test_ctrl_c_leaves_no_process_behind(
         [sys.executable, *program, "--folder", str(folder)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
-    until(lambda: any(sign in command for command in running_in(folder)), sign)
-    os.killpg(demo.pid, signal.SIGINT)
-    said, _ = demo.communicate(timeout=60)
+    try:
+        until(lambda: any(sign in command for command in running_in(folder)), sign)
+        os.killpg(demo.pid, signal.SIGINT)
+        said, _ = demo.communicate(timeout=60)
+    finally:
+        demo.kill()
     assert demo.returncode == 1
     assert "interrupted" in said
     assert "Traceback" not in said

@@ -21,9 +21,12 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     colours.write(clone / "models" / "colours")
     params = read_yaml(clone / "models" / "delays" / "params.yaml")
     params["train"] = {"seed": 1, "months": ["2020-01"], "evaluate": ["2020-02"], "epochs": 3}
-    params["gates"] |= {"task": "multiclass", "label": "colour", "cluster": "week", "rows": ["2020-02"], "holdout": []}
-    regression = {"log_loss": {"margin": 0.015}, "accuracy": {"margin": 0.01}, "floor": {"min_improvement": 0.0}}
-    params["gates"]["regression"] = regression
+    params["gates"] |= {"task": "multiclass", "metrics": ["log_loss", "accuracy"], "label": "colour"}
+    params["gates"] |= {"cluster": "week", "time": "week", "rows": ["2020-02"], "holdout": []}
+    params["gates"]["regression"]["accuracy"] = {"margin": 0.01, "alpha": 0.05}
+    params["gates"]["segments"]["columns"], params["gates"]["fairness"]["columns"] = ["word"], []
+    params["gates"]["data"]["quality"]["columns"] = {}
+    params["gates"]["segments"]["harm"]["margins"] = {"log_loss": 0.02, "accuracy": 0.02}
     (clone / "models" / "colours" / "params.yaml").write_text(release.dump(params))
     owner = clone / "project.yaml"
     owner.write_text(owner.read_text().replace("  - delays\n", "  - colours\n"))

@@ -1,0 +1,1 @@
+"""What retrainings with other seeds say about the gates: noise, margins, false blocks, what damage is seen."""
