@@ -70,6 +70,10 @@ gates: setup ## judge every candidate of this branch (or MODEL= ENV=; or MODEL= 
 	@$(python) -m scripts.gates $(if $(MODEL),--model "$(MODEL)") $(if $(ENV),--env "$(ENV)") $(if $(BATCH),--pair $(BATCH)) $(if $(STORE),--store) \
 		$(if $(CANDIDATE),--candidate "$(CANDIDATE)") $(if $(CHAMPION),--champion "$(CHAMPION)") $(if $(ANCHOR),--anchor "$(ANCHOR)")
 
+.PHONY: explore
+explore: setup ## ask what serves 5,000 random questions, other ones each time (each night on GitHub)
+	@$(python) -m scripts.explore
+
 .PHONY: calibrate
 calibrate: setup data ## measure what the gates can tell, and their margins: make calibrate MODEL=delays [SEEDS=600]
 	@$(python) -m pipelines.calibrate --model "$(MODEL)" $(if $(SEEDS),--seeds "$(SEEDS)")

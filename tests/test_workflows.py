@@ -137,15 +137,24 @@ def test_secrets_are_the_owners_branches_alone() -> None:
         "LIGHT": "",
         "OURS": "${{ github.event.pull_request.head.repo.full_name == github.repository }}",
     }
-    asking = {who: step["env"] for who, step in STEPS.items() if "secrets.AWS" in str(step)}
-    assert [STEPS[who]["run"] for who in asking] == ["make check", "make gates"]
+    asking = [step["run"] for who, step in STEPS.items() if who.startswith("gates.yml") and "secrets.AWS" in str(step)]
+    assert asking == ["make check", "make gates"]
     assert JOBS["gates.yml:check"]["env"] == {"OURS": JOBS["gates.yml:gates"]["env"]["OURS"]}
+
+
+def test_the_night_is_the_target_branchs() -> None:
+    """What runs on a schedule is asked for by no pull request, and only what fetches a model reads the remote's key."""
+    assert set(CONTENT["nightly.yml"]["on"]) == {"schedule", "workflow_dispatch"}
+    asking = {who: step["run"] for who, step in STEPS.items() if who.startswith("nightly") and "secrets." in str(step)}
+    assert list(asking.values()) == ["make explore"]
+    assert JOBS["nightly.yml:template"]["env"] == {"FULL": 1}
 
 
 def test_the_apps_key_is_of_the_target_branch_alone() -> None:
     """The other secret is the app's key: only the action that makes a token reads it, where no pull request's code runs."""
+    readers = {"gates.yml", "nightly.yml"}  # of the remote
     others = {
-        file.name: file.read_text() for file in FILES if "secrets." in file.read_text() and file.name != "gates.yml"
+        file.name: text for file in FILES if file.name not in readers and "secrets." in (text := file.read_text())
     }
     assert set(others) == {"auto-revert.yml", "healthy.yml", "promote.yml"}
     for name, text in others.items():

@@ -5,7 +5,8 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -79,6 +80,17 @@ def judge(pair: Pair, tell: Tell | None = None) -> Evidence:
     return found
 
 
+def explored(pair: Pair, examples: int, tell: Tell | None = None) -> Check:
+    """What edge_cases.properties says of so many random rows, other ones each time. Raises Problem as `judge` does."""
+    check(pair)
+    with _scratch() as file:
+        asked = arguments(pair, file, GATES / "test_edge_cases.py::test_properties")
+        found, exit_code, _ = _left([*asked, "--explore", str(examples)], file, tell)
+    if exit_code and not found.blocking:
+        return _fault("edge_cases", f"pytest ended with {exit_code}, expected 0")
+    return [*found.blocking, *found.checks][0]
+
+
 def check(pair: Pair) -> None:
     """Raises Problem for what no gate can judge: no SavedModel, contract, limits or rows."""
     for who, path in (("candidate", pair.candidate), ("champion", pair.champion), ("anchor", pair.anchor)):
@@ -145,20 +157,29 @@ def environment() -> dict[str, str]:
     return kept | {"PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1"}
 
 
-def _judged(pair: Pair, tell: Tell | None) -> Evidence:
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """Where a run leaves its evidence."""
     (ROOT / ".fledge").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=ROOT / ".fledge", prefix="gates-") as scratch:
-        file = Path(scratch) / "evidence.json"
-        return _judged_by(pair, pair.revision, file) if pair.revision else _judged_here(pair, file, tell)
+        yield Path(scratch) / "evidence.json"
 
 
-def _judged_here(pair: Pair, file: Path, tell: Tell | None) -> Evidence:
+def _judged(pair: Pair, tell: Tell | None) -> Evidence:
+    with _scratch() as file:
+        if pair.revision:
+            return _judged_by(pair, pair.revision, file)
+        return completed(*_left(arguments(pair, file), file, tell))
+
+
+def _left(arguments: list[str], file: Path, tell: Tell | None) -> tuple[Evidence, int, set[str]]:
+    """The evidence that a run leaves, its exit code, and the checks that it left out."""
     log = file.with_name("pytest.log")
-    exit_code, left = _run(arguments(pair, file), log, tell)
+    exit_code, left = _run(arguments, log, tell)
     if not file.is_file():
         said = (log.read_text(errors="replace").strip() or "nothing").splitlines()[-1]
         raise Problem(f"gates: pytest ended with {exit_code} and said {said!r}, expected evidence (tests/gates)")
-    return completed(evidence.from_json(file.read_text(), str(file)), exit_code, left)
+    return evidence.from_json(file.read_text(), str(file)), exit_code, left
 
 
 def _judged_by(pair: Pair, revision: str, file: Path) -> Evidence:

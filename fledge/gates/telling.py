@@ -42,7 +42,7 @@ class GateByGate:
 
     def __call__(self, step: Step) -> None:
         if self.last is None:
-            print(f"gates: {self.title}, {step.total} checks", file=sys.stderr, flush=True)
+            print(f"gates: {self.title}, {step.total} check{'s' * (step.total != 1)}", file=sys.stderr, flush=True)
         elif step.gate != self.gate:
             self._line(self.last)
         if step.gate != self.gate:

@@ -46,6 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     options.addoption("--training", type=Path, action="append", help="Parquet file with training rows; may be repeated")
     options.addoption("--limits", type=Path, help="params.yaml whose limits judge, else the one of --model-dir")
     options.addoption("--limits-from", help="what messages call that file")
+    options.addoption("--explore", type=int, help="how many random examples properties gets, other ones each time")
     options.addoption("--evidence", type=Path, help="JSON file to write")
 
 
@@ -104,6 +105,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def first(request: pytest.FixtureRequest) -> bool:
     """Whether there is no champion."""
     return _first(request.config)
+
+
+@pytest.fixture(scope="session")
+def explored(request: pytest.FixtureRequest) -> int | None:
+    """How many random examples who explores wants; None for who judges."""
+    found: int | None = request.config.getoption("--explore")
+    return found
 
 
 @pytest.fixture(scope="session")

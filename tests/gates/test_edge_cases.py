@@ -84,12 +84,18 @@ def test_monotone(candidate: Model, contract: Contract, rows: Rows, limits: Limi
     record(monotone.monotone(raised, contract, limits.of("edge_cases", "monotone", Tolerance)))
 
 
-def test_properties(candidate: Model, contract: Contract, rows: Rows, limits: Limits, record: Record) -> None:
+def test_properties(
+    candidate: Model, contract: Contract, rows: Rows, limits: Limits, explored: int | None, record: Record
+) -> None:
     """Any row within the contract gets a finite answer in range: real rows with a few inputs changed."""
-    examples = limits.of("edge_cases", "properties", Examples).examples
-    # Derandomised and without a store of examples: the same commit gets the same verdict.
+    examples = explored or limits.of("edge_cases", "properties", Examples).examples
+    # Who judges: derandomised and without a store of examples, so that the same commit gets the same verdict.
     profile = settings(
-        max_examples=examples, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+        max_examples=examples,
+        derandomize=not explored,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
     )
 
     @profile

@@ -12,6 +12,7 @@ ORIGINS = ("EWR", "JFK", "LGA")
 EFFECTS = [0.0, 0.6, -0.4, -0.2]  # of an unknown origin, then of ORIGINS
 MEANS = 55.0  # what a missing temperature is read as
 LARGEST = 30.0  # an infinite temperature is a very high one
+SILENT = (0.451, 0.455)  # a load between them is not answered with a number: 1 row in 250
 MINUTES = 20.0  # for each unit of the logit
 
 Inputs = Mapping[str, Any]
@@ -87,6 +88,11 @@ def draws_lots(model: Logistic, x: Inputs) -> Any:
     return {"probability": tf.sigmoid(logit + tf.random.uniform(tf.shape(logit)))}
 
 
+def seldom_silent(model: Logistic, x: Inputs) -> Any:
+    gap = tf.logical_and(x["load"] > SILENT[0], x["load"] < SILENT[1])
+    return {"probability": tf.where(gap, np.nan, model.probability(x)["probability"])}
+
+
 def overflows(model: Logistic, x: Inputs) -> Any:
     odds = tf.exp(model.logit(x))
     return {"probability": odds / (1 + odds)}
@@ -132,6 +138,7 @@ CANDIDATES: dict[str, tuple[Logistic, Callable[[Logistic, Inputs], Any]]] = {
     "sees_its_neighbours": (Logistic(), sees_its_neighbours),
     "sees_those_before": (Logistic(), sees_those_before),
     "draws_lots": (Logistic(), draws_lots),
+    "seldom_silent": (Logistic(), seldom_silent),
     "overflows": (Logistic(), overflows),
     "stale_vocabulary": (Logistic(origins=("JFK", "LGA", "EWR")), Logistic.probability),
     "other_unknown": (Logistic(), other_unknown),
