@@ -12,6 +12,7 @@ from fledge.calibration import harms, sizes
 from fledge.calibration.noise import pairing, worse
 from fledge.calibration.outcomes import Outcome, Trial
 from fledge.checks import scoring
+from fledge.checks.parts import named
 from fledge.evidence import Check
 from fledge.gates.limits import Limits
 from fledge.gates.rows import Rows
@@ -59,11 +60,9 @@ def large_segments(limits: Limits, rows: Rows) -> dict[str, Array]:
     """The largest and the smallest segment of each column with at least LARGE of the rows: `column=value` to a mask (n,)."""
     found: dict[str, Array] = {}
     for column in limits.segments:
-        values, counts = np.unique(rows.columns[column], return_counts=True)
-        large = sorted(
-            (count, value) for value, count in zip(values, counts, strict=True) if count >= LARGE * len(rows)
-        )
-        found |= {f"{column}={value}": rows.columns[column] == value for _, value in large[:: max(1, len(large) - 1)]}
+        codes, names = named(rows.columns[column])
+        large = sorted((count, code) for code, count in enumerate(np.bincount(codes)) if count >= LARGE * len(rows))
+        found |= {f"{column}={names[code]}": codes == code for _, code in large[:: max(1, len(large) - 1)]}
     return found
 
 
@@ -100,8 +99,9 @@ def judged_slices(limits: Limits, rows: Rows, least: int = 50) -> list[Array]:
     """Masks of the segments with at least `least` rows of each class (of rows, for a regression)."""
     found = []
     for column in limits.segments:
-        for name in np.unique(rows.columns[column]):
-            where = rows.columns[column] == name
+        codes, names = named(rows.columns[column])
+        for code in range(len(names)):
+            where = codes == code
             counts = (
                 [int(where.sum())]
                 if limits.task == "regression"

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from fledge.artifact import contract as contracts
 from fledge.artifact.contract import Contract
+from fledge.checks.scores import scored
 from fledge.gates import limits
 from fledge.gates import rows as tables
 from fledge.gates.limits import Limits
@@ -174,8 +175,8 @@ def _built(one: Setting, seed: int) -> tuple[Any, Any]:
 
 def _answer(one: Setting, core: Any, features: Any) -> Array:
     ((_, described), *_) = one.contract.outputs.items()
-    answer: Array = core(features, training=False).numpy().astype("float32")
-    return answer.reshape(-1, *described.shape)
+    answers = core(features, training=False).numpy().reshape(-1, *described.shape)
+    return scored(answers, one.limits.task).astype("float32")
 
 
 @functools.cache

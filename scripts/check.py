@@ -19,12 +19,11 @@ from fledge.rules import RULES, problems_beside, problems_of
 def main(argv: Sequence[str] | None = None) -> int:
     """Raise every problem at once, or say what was checked."""
     parser = argparse.ArgumentParser(prog="make check", description=__doc__)
-    parser.add_argument("--base", help="the target branch (default: project.yaml: branch)")
     parser.add_argument("--all", action="store_true", help="also what this branch does not touch, all of it anew")
     options = parser.parse_args(argv)
     root = Path.cwd()
     owner = project.load(root)
-    base = options.base or git.target(root, owner.branch)
+    base = git.target(root, owner.branch)
     every = everywhere(owner)
     pairs = every if options.all else touched(root, owner, base)
     found = history.of_each(root, partial(_problems, root, base, options.all), pairs, "check")

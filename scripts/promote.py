@@ -7,8 +7,8 @@ from pathlib import Path
 
 from fledge import asked, commits, cores, git, project
 from fledge.problems import caught, every, reported
+from fledge.promotion import Promotion, promotion
 from fledge.release import render
-from fledge.release.promotion import Promotion, promotion
 
 
 @reported

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from fledge import commits, git, project
+from fledge import commits, git, project, promotion
 from fledge.artifact import compatibility
 from fledge.evidence import stored
-from fledge.gates import comparison
 from fledge.github import Job
 from fledge.problems import Problem, reported
 from fledge.project import Project, parsed_yaml
-from fledge.release import Files, Release, history, promotion, render
+from fledge.release import Files, Release, contracts, history, render
 from fledge.release.history import Delivery
 from fledge.rules import problems_of
 
@@ -138,7 +137,7 @@ def text(root: Path, found: Proposal) -> str:
 def contract(root: Path, found: Proposal, champion: Release) -> str:
     """What the clients of the next environment's champion would notice."""
     path = f"models/{found.files.model}/contract.yaml"
-    texts = [comparison.contract_home(root, found.files, one, found.base)[1] for one in (champion, found.wanted)]
+    texts = [contracts.home(root, found.files, one, found.base)[1] for one in (champion, found.wanted)]
     if texts[0] == texts[1]:
         return f"that of {champion.version}"
     old, new = (parsed_yaml(one, path) for one in texts)

@@ -31,8 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--remote", help="a git repository, where tags and reverts are pushed to; default: this clone, only read"
     )
     parser.add_argument("--branch", help="default: project.yaml: branch")
-    parser.add_argument("--folder", type=Path, help="logs and state.json; default: .fledge/rehearsal/<env>")
-    parser.add_argument("--events", type=Path, help="JSON lines are appended here; default: events.jsonl in the folder")
+    parser.add_argument(
+        "--folder", type=Path, help="logs, state.json and events.jsonl; default: .fledge/rehearsal/<env>"
+    )
     parser.add_argument(
         "--fault", action="append", default=[], metavar="MODEL/VERSION=SHARE", help="fail that share of predictions"
     )
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.acts = options.remote is not None
     options.remote = options.remote or str(process.ROOT)
     options.folder = (options.folder or process.ROOT / ".fledge" / "rehearsal" / options.env).resolve()
-    options.events = options.events or options.folder / "events.jsonl"
+    options.events = options.folder / "events.jsonl"
     options.faults = dict(map(fault, options.fault))
     for model, _ in options.faults:
         owner.model(model)

@@ -67,6 +67,24 @@ def test_a_metric_must_be_the_tasks(tmp_path: Path, change: dict[str, Any], said
     assert f"{file}: gates." in line
 
 
+@pytest.mark.parametrize(
+    ("threshold", "said"),
+    [
+        (50, "found 50, expected less than 1"),
+        (1, "found 1, expected less than 1"),
+        (0, "found 0, expected greater than 0"),
+        (float("nan"), "found nan, expected a finite number"),
+        (float("inf"), "found inf, expected a finite number"),
+    ],
+)
+def test_a_threshold_is_a_chance_that_an_answer_can_miss(tmp_path: Path, threshold: float, said: str) -> None:
+    """At 50, or at NaN, nobody would get a yes and at 0 everybody, whatever the model: refused by file and key."""
+    file = written(tmp_path, {"gates": limits_of(threshold=threshold)})
+    with pytest.raises(Problem) as problem:
+        limits.load(file, "params.yaml")
+    assert problem.value.lines == [f"params.yaml: {said} (params.yaml: gates.threshold)"]
+
+
 def test_messages_name_the_file_that_a_person_knows(tmp_path: Path) -> None:
     """Limits that were taken out of another branch are named by that branch, not by the copy that is read."""
     file = written(tmp_path, {"gates": limits_of(task="ranking")})

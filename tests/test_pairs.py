@@ -386,6 +386,21 @@ def test_gates_that_are_a_list_are_one_line(owner: Owner) -> None:
         owner.pairs()
 
 
+def test_held_out_rows_that_the_champion_was_not_judged_on_are_told(owner: Owner) -> None:
+    """A branch whose data hold out other rows under a month's old name is seen, and so is a month that is new."""
+    rows(owner.root / "data" / "tiny" / "2013-08.parquet")
+    [july] = (owner.root / "data" / "tiny").glob("2013-07.parquet")
+    pq.write_table(pq.read_table(july).slice(1), july)
+    owner.repository.commit("Hold out less")
+    owner.offer("1.2.0", artifact(owner, "new"))
+    assert "Held-out rows that differ from those of 1.1.0: tiny/2013-07.parquet." in only(owner).notes
+    owner.params(rows=["2013-07", "2013-08"])
+    owner.repository.commit("Another month")
+    owner.offer("1.2.0", artifact(owner, "new"))
+    _, own = owner.pairs()
+    assert "Held-out rows that are not in those of 1.1.0: tiny/2013-08.parquet." in own.notes
+
+
 def test_what_differs_beside_the_artifact_is_told(owner: Owner) -> None:
     """Other data than the champion's, a changed contract, and requests that are gone or changed are notes of their own."""
     inputs = {name: dict(one) for name, one in CONTRACT["inputs"].items()}

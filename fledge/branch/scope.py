@@ -20,8 +20,9 @@ def touched(root: Path, owner: Project, base: str) -> list[Files]:
 
     Why the others need no look. Every rule about a pair is a function of its own bytes (and of the model's and the
     template's, which are the target branch's own here), and of what the target branch remembers of it: history,
-    healthy tags, denials. (Of a release that differs also of the training it names and of the remote.) With all of that the target branch's, the verdict on such a pair is the verdict on the
-    target branch: no branch of this one made it, no merge of this branch changes it, and there every pair is judged.
+    healthy tags, denials. (Of a release that differs also of the training it names and of the remote.) With all of that
+    the target branch's, the verdict on such a pair is the verdict on the target branch: no branch of this one made it,
+    no merge of this branch changes it, and there every pair is judged.
     A denial or a tag that is new on the target branch changes nothing of that: it is a fact of that branch, which a
     pair that differs is judged against, and which one that does not differ meets whether this branch is merged or not
     (a delivery that is denied while it serves is reverted by the app or is an incident, never this branch's fault).

@@ -15,7 +15,7 @@ from fledge.problems import Problem
 from fledge.stats import ALPHA, Array, Estimate, auc_difference
 from fledge.stats.metrics import HIGHER_IS_BETTER, LOSSES, correct, difference
 
-BUDGET = 0.01  # chance that a candidate as good as the champion is blocked, all statistical checks together
+BUDGET = 0.01  # chance that a candidate as good as the champion is blocked, all checks that score together
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def _noise(found: Findings) -> list[str]:
         _table(rows, [*header, "margin"]),
         (
             f"The least margin is z₁₋β·√2·sigma_seed + t₁₋α·SE. α = {one.alpha:g} is the chance of passing a candidate that"
-            f" is worse by the margin. β = 1 − {1 - BUDGET:g}^(1/{found.checks}): {found.checks} statistical checks share a"
+            f" is worse by the margin. β = 1 − {1 - BUDGET:g}^(1/{found.checks}): the {found.checks} checks that score share a"
             f" budget of {BUDGET:.0%} false blocks, so z₁₋β = {z:.2f}."
         ),
     ]

@@ -46,7 +46,7 @@ def done(
     sizes, shown = {name: _share(check) for name, check in _made(beside).items()} | _slope(made), Sizes()
     if large := made.get(LARGE):
         moved = np.abs(ours.mean(axis=0) - whole.mean(axis=0))
-        sizes[LARGE] = float(np.max(moved)) / float(large.margin or 1)
+        sizes[LARGE] = float(np.max(moved)) / abs(float(large.margin or 1))
     if slope := made.get(SLOPE):
         alpha = limits.of("calibration", "slope", calibration.Slope).alpha / 2
         shown[SLOPE] = _surely(slope.details, abs(1 - float(slope.margin or 0)), alpha)
@@ -76,7 +76,7 @@ def _slope(made: Mapping[str, Check]) -> Sizes:
 def _harmed(limits: Limits, judged: Check, beside: Check, name: str) -> list[tuple[float, float]]:
     """For each metric how much the segment that `name` ends with was harmed, and from how much on that is surely shown."""
     every, damage = ([one for one in check.details["segments"] if one["judged"]] for check in (judged, beside))
-    alpha = limits.of("segments", "harm", segments.Harm).alpha / max(len(every), 1)
+    alpha = limits.of("segments", "harm", segments.Harm).alpha / judged.details["tests"]
     size = {one["metric"]: one["estimate"] / one["margin"] for one in damage if _is(one, name)}
     return [(size[one["metric"]], _surely(one, abs(one["margin"]), alpha)) for one in every if _is(one, name)]
 

@@ -16,7 +16,7 @@ from fledge.evidence import Check, Verdict
 from fledge.gates.limits import Limit, Limits
 from fledge.gates.rows import Rows
 from fledge.problems import Problem
-from fledge.stats import Array, Estimate, reliability
+from fledge.stats import Array, Comparison, Estimate, reliability
 
 
 class InTheLarge(Limit):
@@ -52,7 +52,8 @@ def in_the_large(limits: Limits, rows: Rows, ours: Array, theirs: Array | None) 
     worst = int(np.argmax([abs(one.value) - most for one, most in zip(off, allowed, strict=True)]))
     blurred = [one for one in known if limit.limit < (one.error if before is None else stats.detectable(one))]
     verdict, reason, remedy = _said(limits, off[worst], allowed[worst], f" of class {worst}" * (len(off) > 1), blurred)
-    estimate, interval, margin, n, _ = numbers(stats.compare(off[worst], allowed[worst]), len(rows))
+    side = np.copysign(allowed[worst], off[worst].value)  # of the two, the limit that it is nearer to
+    estimate, interval, margin, n, _ = numbers(stats.compare(off[worst], float(side)), len(rows))
     return Check(
         "calibration",
         "in_the_large",
@@ -74,7 +75,8 @@ def slope(limits: Limits, rows: Rows, ours: Array) -> Check:
     """The Cox slope of the candidate's chances is not shown to leave [low, high] (binary).
 
     Below 1 the chances are too sure of themselves, above 1 not sure enough. The interval is two-sided, 1 − α; the gate
-    carries the burden of proof, and rows with less than `min_each` of a label are INCONCLUSIVE.
+    carries the burden of proof. Rows with less than `min_each` of a label are INCONCLUSIVE, and so is an interval that
+    holds both limits.
     """
     limit = limits.of("calibration", "slope", Slope)
     usable(rows, candidate=ours)
@@ -86,16 +88,7 @@ def slope(limits: Limits, rows: Rows, ours: Array) -> Check:
     near, out = (limit.low, -1) if estimate.value < 1 else (limit.high, 1)
     found = stats.compare(estimate, near, alpha=limit.alpha / 2)
     found = replace(found, smallest_detectable_effect=near + out * found.smallest_detectable_effect)
-    low, high = found.interval
-    reason = (
-        f"Cox slope is {estimate.value:.3f}, {low:.3f} to {high:.3f}, expected within [{limit.low:g}, {limit.high:g}]"
-    )
-    verdict, remedy = Verdict.PASS, ""
-    if high < limit.low or low > limit.high:
-        verdict, remedy = Verdict.BLOCK, WORSE.format(key=f"{limits.file}: gates.calibration.slope")
-    elif rarer < limit.min_each:
-        verdict, remedy = Verdict.INCONCLUSIVE, f"hold out more rows ({limits.file}: gates.rows)"
-        reason = f"{rarer} rows of the rarer label, expected at least {limit.min_each} to see a slope"
+    verdict, reason, remedy = _of_slope(limits, limit, found, rarer)
     return Check(
         "calibration",
         "slope",
@@ -107,6 +100,21 @@ def slope(limits: Limits, rows: Rows, ours: Array) -> Check:
         limit.inconclusive,
         {"error": estimate.error, "clusters": int(estimate.freedom) + 1},
     )
+
+
+def _of_slope(limits: Limits, limit: Slope, found: Comparison, rarer: int) -> tuple[Verdict, str, str]:
+    low, high = found.interval
+    allowed = f"expected within [{limit.low:g}, {limit.high:g}]"
+    reason = f"Cox slope is {found.estimate:.3f}, {low:.3f} to {high:.3f}, {allowed}"
+    more = f"hold out more rows ({limits.file}: gates.rows)"
+    if high < limit.low or low > limit.high:
+        return Verdict.BLOCK, reason, WORSE.format(key=f"{limits.file}: gates.calibration.slope")
+    if rarer < limit.min_each:
+        few = f"{rarer} rows of the rarer label, expected at least {limit.min_each} to see a slope"
+        return Verdict.INCONCLUSIVE, few, more
+    if low < limit.low and high > limit.high:
+        return Verdict.INCONCLUSIVE, f"{reason}: these rows could show neither", more
+    return Verdict.PASS, reason, ""
 
 
 def _errors(limits: Limits, rows: Rows, answer: Array) -> Array:

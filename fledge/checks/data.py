@@ -21,6 +21,7 @@ from fledge.gates.limits import Limit
 from fledge.gates.rows import Rows
 from fledge.problems import Problem
 from fledge.project import Strict
+from fledge.stats import distinct
 
 FALSE_BLOCK = 0.01  # chance of refusing rows whose true shares are all at their caps
 
@@ -111,7 +112,7 @@ def unknown_training(gate: str, name: str, limit: Limit, file: str) -> Check:
 
 def count(rows: Rows, limit: Count, file: str) -> Check:
     """As many rows and clusters are held out as the owner wants: a month that arrived in part judges nothing."""
-    clusters = len(np.unique(rows.cluster))
+    clusters = distinct(rows.cluster)
     short = len(rows) < limit.rows or clusters < limit.clusters
     found = f"{len(rows):,} rows of {clusters:,} clusters are held out"
     return Check(

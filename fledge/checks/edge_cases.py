@@ -97,7 +97,7 @@ def faults_of(found: Answer, contract: Contract, rows: int) -> list[str]:
 
 
 def properties(faults: Sequence[str], n: int) -> Check:
-    """`n` changed rows were answered, or one was not. Of a fault that shows in one row of many it says how many that is."""
+    """`n` changed rows, no two alike, were answered, or one was not. Of a fault that shows in one row of many it says how many that is."""
     if faults or not n:
         remedy = "mend the preprocessing in the graph, or narrow contract.yaml: inputs"
         return tally("edge_cases", "properties", faults, n, remedy)

@@ -64,7 +64,7 @@ def ratio(samples: Iterable[Sample], limit: Ratio, file: str) -> Check:
         remedy(reading.slower, f"make the model cheaper, or move {file}: gates.latency.ratio.block_above"),
         reading.ratio,
         reading.interval,
-        limit.block_above,
+        limit.pass_below if reading.slower is False else limit.block_above,
         reading.rounds,
         reading.detectable,
         "ratio",

@@ -111,16 +111,16 @@ def time(rows: Rows, training: Rows, limits: Limits, limit: Time) -> Check:
     Raises Problem for a time that is not known.
     """
     key, later = f"{limits.file}: gates.leakage.time.embargo", ~np.isin(rows.months, limits.holdout)
-    shared = np.intersect1d(rows.cluster[~later], training.cluster)
+    held = pd.unique(rows.cluster[~later])  # not numpy's: among words there may be a None, which has no order
+    shared = held[pd.Index(held).isin(pd.unique(training.cluster))]
     found, between = [], None
     if later.any():
         last, first = _known(training, limits).max(), _known(rows, limits)[later].min()
         between = distance(last, first)
         found += [f"training ends at {last}, later rows begin at {first}, expected more than {limit.embargo:g} between"]
     if not later.all():
-        held = len(np.unique(rows.cluster[~later]))
         some = f" ({', '.join(map(str, shared[:3]))})" if len(shared) else ""
-        found += [f"training saw {len(shared)} of {held} clusters held out within its months, expected none{some}"]
+        found += [f"training saw {len(shared)} of {len(held)} clusters held out within its months, expected none{some}"]
     bad = len(shared) > 0 or (between is not None and not between > limit.embargo)
     return Check(
         "leakage",

@@ -4,6 +4,8 @@ Sources: users who were served other answers than they trained (keras#20985, ten
 decisions flips says that at most 3/n do, with 95 % (Hanley & Lippman-Hand 1983).
 """
 
+from dataclasses import replace
+
 import numpy as np
 from pydantic import PositiveInt
 
@@ -39,6 +41,17 @@ def same(name: str, ours: Arrays, theirs: Arrays, limit: Tolerance, task: Task, 
         return _by_size(name, worst, n)
     found, expected = (decisions(answers[first], task, threshold) for answers in (ours, theirs))
     return _by_flips(name, int((found != expected).sum()), worst, n)
+
+
+def golden(ours: Arrays, theirs: Arrays, wanted: int, limit: Tolerance, task: Task, threshold: float) -> Check:
+    """As `same`, of the `wanted` rows that training leaves in an artifact: where fewer are there, that they agree is little."""
+    found = same("golden", ours, theirs, limit, task, threshold)
+    n = len(next(iter(theirs.values())))
+    if found.blocks or n >= wanted:
+        return found
+    reason = f"the artifact has {n} golden vectors (assets.extra/golden.json), expected {wanted}"
+    remedy = "train it again, evaluated on more rows (params.yaml: train.evaluate)"
+    return replace(found, verdict=Verdict.INCONCLUSIVE, reason=reason, remedy=remedy, inconclusive=limit.inconclusive)
 
 
 def no_golden(limit: Tolerance) -> Check:

@@ -9,7 +9,7 @@ import numpy as np
 from fledge.gates.limits import Limits
 from fledge.gates.rows import Rows
 from fledge.problems import Problem
-from fledge.stats import Array, clusters
+from fledge.stats import Array, clusters, distinct
 
 OTHER, MISSING = "other", "(missing)"
 
@@ -43,7 +43,8 @@ def parts(limits: Limits, rows: Rows, column: str, least: int) -> list[Part]:
     """The parts of `column` in the order of their names, then `other` if any of them lacks something.
 
     A part is judged with `least` positives and as many negatives. For many classes that is rows of its commonest class
-    and rows of all others; a regression needs 2 · `least` rows. And it needs two clusters, or it has no visible spread.
+    and rows of all others; a regression needs 2 · `least` rows. And it needs two clusters, of either label where there are
+    two, or it has no visible spread.
     Raises Problem for a column that the rows lack.
     """
     if column not in rows.columns:
@@ -104,7 +105,15 @@ def _absent(value: object) -> bool:
 
 
 def _lacks(limits: Limits, label: Array, cluster: Array, least: int) -> str:
-    return _few(limits, label, least) or ("one cluster" if len(np.unique(cluster)) < 2 else "")
+    return _few(limits, label, least) or _alone(limits, label, cluster)
+
+
+def _alone(limits: Limits, label: Array, cluster: Array) -> str:
+    if distinct(cluster) < 2:
+        return "one cluster"
+    alike = {"positives": label == 1, "negatives": label == 0} if limits.task == "binary" else {}
+    found = [f"all {name} in one cluster" for name, where in alike.items() if distinct(cluster[where]) < 2]
+    return found[0] if found else ""
 
 
 def _few(limits: Limits, label: Array, least: int) -> str:

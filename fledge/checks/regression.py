@@ -2,10 +2,11 @@
 
 The candidate carries the burden of proof: it passes where it is shown not to be worse than the margin, and rows that
 cannot show so much are INCONCLUSIVE. Sources: Piaggio et al. 2012 (non-inferiority), DeLong et al. 1988 and Sun & Xu 2014
-(AUC), Liang & Zeger 1986 (clusters), McNemar 1947 (few discordant rows), Breck et al. 2017 (ML test
-score: beat a simple model).
+(AUC), Liang & Zeger 1986 (clusters), Clopper & Pearson 1934 and Edwards 1948 (few discordant rows), Breck et al. 2017
+(ML test score: beat a simple model).
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from math import isfinite
 
@@ -18,7 +19,8 @@ from fledge.gates.limits import Limit, Limits
 from fledge.gates.rows import Rows
 from fledge.stats import Array, Comparison, Estimate, metrics
 
-FEW = 25  # discordant rows below which McNemar's test is made exact (Dwyer 1991; statsmodels warns at the same number)
+FEW = 25  # rows that one model alone has right, below which its share is bounded exactly (Dwyer 1991 has that many of both)
+MOST = 10**12  # rows: nobody holds out more
 SIZES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)  # of the rows there are: the power curve
 
 
@@ -40,6 +42,33 @@ class Anchor(Limit):
 class Floor(Limit):
     min_improvement: float
     alpha: Alpha
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What `n` rows say of candidate − champion. `counts`, where shares of right answers are compared, are the rows that
+    the candidate alone has right (gained) and that the champion alone has right (lost)."""
+
+    estimate: Estimate
+    n: int
+    counts: tuple[int, int] | None = None
+
+    def times(self, size: float) -> "Sample":
+        """`size` times as many rows like these."""
+        n, error = max(1, round(self.n * size)), self.estimate.error / size**0.5
+        counts = self.counts and (round(self.counts[0] * size), round(self.counts[1] * size))
+        return Sample(self.estimate._replace(error=error), n, counts)
+
+    def compared(self, margin: float, limit: Margin, *, higher_is_better: bool) -> Comparison:
+        """Beside a margin in the estimate's own direction."""
+        found = stats.compare(
+            self.estimate, margin, higher_is_better=higher_is_better, alpha=limit.alpha, sigma_seed=limit.sigma_seed
+        )
+        return found if self.counts is None else whole_rows(found, *self.counts, self.n, limit.alpha)
+
+    def detectable(self, limit: Margin) -> float:
+        """The smallest detectable effect."""
+        return self.compared(-limit.margin, limit, higher_is_better=True).smallest_detectable_effect
 
 
 @dataclass(frozen=True)
@@ -103,22 +132,22 @@ def floor(limits: Limits, rows: Rows, ours: Array) -> Check:
     )
 
 
-def with_few(found: Comparison, right: Array, before: Array, alpha: float) -> Comparison:
-    """The comparison of two shares of right answers, its interval at least the exact one where few rows are discordant.
+def whole_rows(found: Comparison, gained: int, lost: int, n: int, alpha: float) -> Comparison:
+    """The comparison of two shares of right answers of `n` rows, its interval never narrower than whole rows allow.
 
-    `right` and `before` (n,) say of each row whether candidate and champion are right. The exact interval is Clopper's
-    and Pearson's for the share of discordant rows that the candidate has right (McNemar 1947).
+    Each bound is a row wider (Edwards 1948), and where few rows speak for it at least the difference of Clopper's and
+    Pearson's bounds of the two shares. Those have the whole `alpha`, not Bonferroni's half: it is what one of them may
+    miss where the other share is 0, and elsewhere both seldom err together (tests/checks/test_regression.py computes
+    the chance). McNemar's exact test is no bound here: it takes the number of discordant rows for known.
     """
-    gained, lost, n = np.sum(right & ~before), np.sum(~right & before), len(right)
-    discordant = int(gained + lost)
-    if discordant >= FEW:
-        return found
-    if not discordant:  # nobody differed: by so much at most, or one of so many would have
-        most = 1 - alpha ** (1 / n)
-        return replace(found, interval=(-most, most), smallest_detectable_effect=most)
-    exact = [(2 * bound - 1) * discordant / n for bound in stats.exact_share(int(gained), discordant, alpha)]
-    low, high = found.interval
-    return replace(found, interval=(min(low, exact[0]), max(high, exact[1])))
+    more, less = (stats.exact_share(count, n, alpha) for count in (gained, lost))
+    low, high = found.interval[0] - 1 / n, found.interval[1] + 1 / n
+    if gained < FEW:
+        low = min(low, more[0] - less[1])
+    if lost < FEW:
+        high = max(high, more[1] - less[0])
+    effect = found.smallest_detectable_effect + found.interval[0] - low
+    return replace(found, interval=(low, high), smallest_detectable_effect=effect)
 
 
 def floor_metric(limits: Limits) -> str:
@@ -141,15 +170,13 @@ def _judged(
     estimate = metrics.difference(metric, rows.label, ours, theirs, rows.cluster, threshold=limits.threshold)
     better = metric in metrics.HIGHER_IS_BETTER
     margin = -limit.margin if better else limit.margin
-    found = stats.compare(estimate, margin, higher_is_better=better, alpha=limit.alpha, sigma_seed=limit.sigma_seed)
-    if metric == "accuracy":
-        right, before = (metrics.correct(rows.label, score, limits.threshold) for score in (ours, theirs))
-        found = with_few(found, right, before, limit.alpha)
+    sample = Sample(estimate, len(rows), _counts(limits, rows, ours, theirs) if metric == "accuracy" else None)
+    found = sample.compared(margin, limit, higher_is_better=better)
     unit = metrics.unit(metric).replace("champion", against.other)
     rows_would_do = isfinite(stats.needed_rows(estimate, limit.margin, len(rows), limit.alpha, limit.sigma_seed))
     verdict, reason, remedy = _said(found, unit, against, rows_would_do)
     if verdict is Verdict.INCONCLUSIVE:
-        remedy = f"{_wanted(limits, estimate, len(rows), metric, limit)}, or move {against.key}"
+        remedy = f"{_wanted(limits, sample, metric, limit)}, or move {against.key}"
     return Check(
         "regression",
         against.name,
@@ -159,7 +186,7 @@ def _judged(
         *numbers(found, len(rows)),
         unit,
         limit.inconclusive,
-        {"higher_is_better": better, "power": power(estimate, len(rows), limit)},
+        {"higher_is_better": better, "power": power(sample, limit)},
     )
 
 
@@ -182,21 +209,36 @@ def _said(found: Comparison, unit: str, against: Against, rows_would_do: bool) -
     return Verdict.INCONCLUSIVE, f"these rows can show a loss of {least:.4f} at best, expected {margin:g}", ""
 
 
-def power(estimate: Estimate, n: int, limit: Margin) -> list[dict[str, float]]:
-    """The smallest detectable effect of fewer and of more rows like these `n`."""
-    errors = {size: estimate._replace(error=estimate.error / size**0.5) for size in SIZES}
-    return [
-        {"rows": round(n * size), "detectable": stats.detectable(error, limit.alpha, limit.sigma_seed)}
-        for size, error in errors.items()
-    ]
+def power(sample: Sample, limit: Margin) -> list[dict[str, float]]:
+    """The smallest detectable effect of fewer and of more rows like these."""
+    return [{"rows": round(sample.n * size), "detectable": sample.times(size).detectable(limit)} for size in SIZES]
 
 
-def _wanted(limits: Limits, estimate: Estimate, n: int, metric: str, limit: Margin) -> str:
+def _counts(limits: Limits, rows: Rows, ours: Array, theirs: Array) -> tuple[int, int]:
+    """How many rows the candidate alone has right, and how many the champion alone."""
+    right, before = (metrics.correct(rows.label, score, limits.threshold) for score in (ours, theirs))
+    return int(np.sum(right & ~before)), int(np.sum(~right & before))
+
+
+def _enough(sample: Sample, limit: Margin) -> float:
+    """How many rows like these would make the margin detectable; infinity where no number would."""
+    rows = stats.needed_rows(sample.estimate, limit.margin, sample.n, limit.alpha, limit.sigma_seed)
+    if sample.counts is None or not isfinite(rows):
+        return rows
+
+    def enough(wanted: int) -> bool:
+        return sample.times(wanted / sample.n).detectable(limit) <= limit.margin
+
+    return bisect_left(range(MOST), True, sample.n, key=enough)
+
+
+def _wanted(limits: Limits, sample: Sample, metric: str, limit: Margin) -> str:
     """What would make the margin detectable: more rows, a steadier recipe, or only both."""
-    rows = stats.needed_rows(estimate, limit.margin, n, limit.alpha, limit.sigma_seed)
-    sigma = stats.needed_sigma(estimate, limit.margin, limit.alpha)
+    rows, estimate = _enough(sample, limit), sample.estimate
+    wider = sample.detectable(limit) - stats.detectable(estimate, limit.alpha, limit.sigma_seed)  # by whole rows
+    sigma = stats.needed_sigma(estimate, limit.margin - wider, limit.alpha)
     where, key = f"{limits.file}: gates.rows", f"gates.regression.{metric}.sigma_seed"
-    more = f"hold out more rows ({where}, about {rows:,.0f} instead of {n:,})"
+    more = f"hold out more rows ({where}, about {rows:,.0f} instead of {sample.n:,})"
     steadier = f"train more steadily ({key} at most {sigma:.2g} instead of {limit.sigma_seed:g})"
     ways = [more] * isfinite(rows) + [steadier] * (0 < sigma < limit.sigma_seed)
     return " or ".join(ways) or f"hold out more rows ({where}) and train more steadily ({key} is {limit.sigma_seed:g})"

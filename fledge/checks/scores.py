@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from fledge.evidence import Check, Verdict
-from fledge.gates.limits import Limits
+from fledge.gates.limits import Limits, Task
 from fledge.gates.rows import Rows
 from fledge.problems import Problem
 from fledge.stats import Array, Comparison
@@ -17,6 +17,15 @@ Alpha = Annotated[float, Field(gt=0, lt=0.5)]
 Count = Annotated[int, Field(gt=0)]
 
 WORSE = "retrain the candidate, or show why the loss is worth it and move {key}"
+
+
+def scored(answers: Array, task: Task) -> Array:
+    """What is scored of a model's `answers`: one number a row (n,), or (n, classes) of many classes, as float64.
+
+    A binary model may answer the chances of both classes; the second is that of a yes.
+    """
+    both = task == "binary" and answers.ndim == 2
+    return np.asarray(answers[:, 1] if both else answers, dtype=np.float64)
 
 
 def usable(rows: Rows, **scores: Array | None) -> None:

@@ -68,11 +68,12 @@ def harm(limits: Limits, rows: Rows, ours: Array, theirs: Array | None) -> Check
     limit, before = limits.of("segments", "harm", Harm), constant(limits, rows, ours) if theirs is None else theirs
     measures = {metric: _difference(limits, rows, ours, before, metric) for metric in limits.metrics}
     found: Parts = {column: parts(limits, rows, column, limit.min_each) for column in limits.segments}
-    trials = list(_trials(limits, limit, found, measures))
-    if weak := _weak(trials, limit):
+    tests = _tests(found, measures)
+    trials = list(_trials(limits, limit, found, measures, tests))
+    if weak := _weak(trials, limit, tests):
         found = {column: _pooled(limits, rows, of_column, weak, limit) for column, of_column in found.items()}
-        trials = list(_trials(limits, limit, found, measures))
-    everything, holm = [part for of_column in found.values() for part in of_column], _holm(trials)
+        trials = list(_trials(limits, limit, found, measures, tests))
+    everything, holm = [part for of_column in found.values() for part in of_column], _holm(trials, tests)
     verdict, reason, remedy = _said(limits, limit, trials, holm, found)
     against = "constant" if theirs is None else "champion"
     worst = min(trials, key=lambda trial: trial.p, default=None)
@@ -85,15 +86,25 @@ def harm(limits: Limits, rows: Rows, ours: Array, theirs: Array | None) -> Check
         *numbers(worst.found if worst else None, len(worst.part.rows) if worst else len(rows)),
         metrics.unit(worst.metric).replace("champion", against) if worst else "",
         limit.inconclusive,
-        {"against": against, "segments": [*_details(trials, holm, limit.alpha), *_absent(everything)]},
+        {"against": against, "tests": tests, "segments": [*_details(trials, holm, limit.alpha), *_absent(everything)]},
     )
 
 
-def _trials(limits: Limits, limit: Harm, found: Parts, measures: Measures) -> Iterator[Trial]:
+def _tests(found: Parts, measures: Measures) -> int:
+    """How many tests share alpha: each part that is judged and an `other` of each column, in every metric.
+
+    `other` counts whether there is one or not. So a segment that turns out weak adds no test, and no shown harm of another
+    is lost by that.
+    """
+    judged = [part for of_column in found.values() for part in of_column if part.judged and not part.rest]
+    return (len(judged) + len(found)) * len(measures)
+
+
+def _trials(limits: Limits, limit: Harm, found: Parts, measures: Measures, tests: int) -> Iterator[Trial]:
     """Every part that is judged, in every metric. The intervals hold all together (Bonferroni), so that one beyond its
     margin is harm by Holm's rule as well."""
     judged = [part for of_column in found.values() for part in of_column if part.judged]
-    alpha = limit.alpha / max(len(judged) * len(measures), 1)
+    alpha = limit.alpha / tests
     for metric, difference in measures.items():
         margin, better = _margin(limits, limit, metric), metric in metrics.HIGHER_IS_BETTER
         beyond = -margin if better else margin
@@ -103,14 +114,15 @@ def _trials(limits: Limits, limit: Harm, found: Parts, measures: Measures) -> It
             yield Trial(part, metric, estimate, compared, stats.p_harmed(estimate, beyond, higher_is_better=better))
 
 
-def _holm(trials: Sequence[Trial]) -> Array:
-    return stats.holm(np.array([trial.p for trial in trials]))
+def _holm(trials: Sequence[Trial], tests: int) -> Array:
+    """Adjusted p of each trial (m,) among so many tests; those that were not made show nothing."""
+    return stats.holm(np.array([trial.p for trial in trials] + [1.0] * (tests - len(trials))))[: len(trials)]
 
 
-def _weak(trials: Sequence[Trial], limit: Harm) -> dict[tuple[str, str], float]:
+def _weak(trials: Sequence[Trial], limit: Harm, tests: int) -> dict[tuple[str, str], float]:
     """The segments (column, name) that are shown neither harmed nor unharmed, and where in some metric no harm below `cap`
     margins would be; and from how many on it would."""
-    harmed = {_who(trial.part) for trial, p in zip(trials, _holm(trials), strict=True) if p <= limit.alpha}
+    harmed = {_who(trial.part) for trial, p in zip(trials, _holm(trials, tests), strict=True) if p <= limit.alpha}
     found: dict[tuple[str, str], float] = {}
     for trial in trials:
         who, told = _who(trial.part), trial.found.shown_within or trial.part.rest

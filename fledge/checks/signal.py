@@ -3,7 +3,7 @@
 Source: Kaufman et al. 2012 (leakage in data mining).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -18,7 +18,7 @@ from fledge.evidence import Check, Verdict
 from fledge.gates.limits import Limit, Task
 from fledge.gates.rows import Rows
 from fledge.problems import Problem
-from fledge.stats import Array, Estimate
+from fledge.stats import Array, Comparison, Estimate
 
 Strength = Annotated[float, Field(gt=0, le=1)]
 
@@ -42,37 +42,79 @@ class Signal:
     cluster: Array
 
 
+@dataclass(frozen=True)
+class Judged:
+    """An input's signal beside the limit that it must keep."""
+
+    signal: Signal
+    compared: Comparison
+
+    @property
+    def low(self) -> float:
+        """What it tells at least."""
+        return self.compared.interval[0]
+
+
 def single_feature(rows: Rows, contract: Contract, task: Task, limit: SingleFeature, file: str) -> Check:
-    """No input alone is shown to tell more than `max`, or `above_runner_up` more than the next best.
+    """No input alone is shown to tell more than `max`, nor the strongest `above_runner_up` more than the next best.
 
     A number tells by its rank, either way round; a word by the mean label that it has in one half of the clusters, in
-    the other half. The strongest input's lower bound counts, with errors by cluster.
+    the other half. The lower bounds count, with errors by cluster; among inputs beyond the limit the surest is reported.
     """
     found = sorted((strongest(name, rows, task) for name in contract.inputs), key=lambda one: one.strength)[::-1]
     if not found:
         raise Problem("leakage: found no input, expected at least one (contract.yaml: inputs)")
-    best, second = found[0], found[1].strength if len(found) > 1 else None
-    most = limit.max if second is None else min(limit.max, second + limit.above_runner_up)
-    compared = stats.compare(estimate(best, task), most)
+    judged = list(_judged(found, task, limit))
+    beyond = sorted((one for one in judged if one.compared.shown_beyond), key=lambda one: one.low, reverse=True)
+    said = (beyond or judged)[0]
     unit = "rank correlation" if task == "regression" else "AUC"
-    next_best = f" (the next best, {found[1].input}, {second:.3f})" if second is not None else ""
     return Check(
         "leakage",
         "single_feature",
-        Verdict.BLOCK if compared.shown_beyond else Verdict.PASS,
-        f"{best.input} alone has {unit} {best.strength:.3f}, at least {compared.interval[0]:.3f}, "
-        f"expected at most {most:.3f}{next_best}",
-        f"leave {best.input} out if it is known only afterwards; if it is known in time, move "
-        f"{file}: gates.leakage.single_feature"
-        if compared.shown_beyond
-        else "",
-        best.strength,
-        compared.interval,
-        most,
-        len(best.target),
+        Verdict.BLOCK if beyond else Verdict.PASS,
+        _reason(said, beyond, found, unit),
+        _remedy(beyond, file),
+        said.signal.strength,
+        said.compared.interval,
+        said.compared.margin,
+        len(said.signal.target),
         unit=unit,
         inconclusive=limit.inconclusive,
         details={"inputs": [{"input": one.input, "strength": one.strength} for one in found]},
+    )
+
+
+def _judged(found: Sequence[Signal], task: Task, limit: SingleFeature) -> Iterator[Judged]:
+    """The strongest input beside its limit, then what else is stronger than `max`: no other's lower bound can be beyond.
+
+    All of these, because the strongest may be so by chance, and hide with its noise one that is surely too strong.
+    """
+    best, *others = found
+    most = min([limit.max, *(one.strength + limit.above_runner_up for one in others[:1])])
+    yield Judged(best, stats.compare(estimate(best, task), most))
+    for one in others:
+        if one.strength > limit.max:
+            yield Judged(one, stats.compare(estimate(one, task), limit.max))
+
+
+def _reason(said: Judged, beyond: Sequence[Judged], found: Sequence[Signal], unit: str) -> str:
+    """What one input tells, beside the next best if it is the best itself; and what else is beyond its limit."""
+    best, *others = found
+    next_best = [f" (the next best, {one.input}, {one.strength:.3f})" for one in others[:1] if said.signal is best]
+    too = [f"{one.signal.input} ({one.signal.strength:.3f}, at least {one.low:.3f})" for one in beyond[1:]]
+    return (
+        f"{said.signal.input} alone has {unit} {said.signal.strength:.3f}, at least {said.low:.3f}, "
+        f"expected at most {said.compared.margin:.3f}{''.join(next_best)}{'; beyond it too: ' * bool(too)}{', '.join(too)}"
+    )
+
+
+def _remedy(beyond: Sequence[Judged], file: str) -> str:
+    if not beyond:
+        return ""
+    names, they = ", ".join(one.signal.input for one in beyond), "it is" if len(beyond) == 1 else "they are"
+    return (
+        f"leave {names} out if {they} known only afterwards; if {they} known in time, move "
+        f"{file}: gates.leakage.single_feature"
     )
 
 
@@ -116,7 +158,7 @@ def _signal(name: str, rows: Rows, target: Array, task: Task) -> Signal:
 
 def _encoded(words: Array, target: Array, cluster: Array) -> tuple[Array, Array, Array]:
     """The words of every other cluster as the mean target of the same word in the rest, which says nothing by chance."""
-    learnt = np.unique(cluster, return_inverse=True)[1] % 2 == 0
+    learnt = stats.clusters(cluster)[0] % 2 == 0
     means = pd.Series(target[learnt]).groupby(words[learnt]).mean()
     return pd.Series(words[~learnt], dtype=object).map(means).to_numpy(float), target[~learnt], cluster[~learnt]
 

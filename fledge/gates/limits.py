@@ -5,14 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import ConfigDict, create_model
+from pydantic import ConfigDict, Field, create_model
 
 from fledge.problems import Problem
 from fledge.project import Strict, read_yaml, validated
 
 Task = Literal["binary", "multiclass", "regression"]
+# At 0 everybody is a yes and above 1 nobody, whatever the model answers; so is nobody at NaN.
+Chance = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
 # What non-inferiority can be shown in; the first of `metrics` is the primary one.
 METRICS: dict[Task, tuple[str, ...]] = {
@@ -117,7 +119,7 @@ def load(path: Path, name: str | None = None) -> Limits:
         at("time", str, cluster),
         columns("segments"),
         columns("fairness"),
-        at("threshold", float, 0.5),
+        at("threshold", Chance, 0.5),
         rows,
         holdout,
         training,

@@ -1,7 +1,7 @@
 """What differs between a candidate's side and its champion's beside the artifact: sentences for who reads evidence."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fledge.artifact import compatibility
@@ -16,6 +16,17 @@ def data(candidate: Release, champion: Release) -> list[str]:
     if ours == theirs:
         return []
     return [f"Judged on the candidate's data {ours}, the champion {champion.version} was released with {theirs}."]
+
+
+def months(ours: Mapping[str, str], theirs: Mapping[str, str], names: Sequence[str], who: str) -> list[str]:
+    """A line that names the held-out files (to their md5) that are others than `who` was judged on, or were none then.
+
+    A branch's own data.py decides what is held out: who may choose the rows may choose the verdict.
+    """
+    other = [name for name in names if name in theirs and theirs[name] != ours[name]]
+    new = [name for name in names if name not in theirs]
+    told = {f"differ from those of {who}": other, f"are not in those of {who}": new}
+    return [f"Held-out rows that {what}: {_names(files)}." for what, files in told.items() if files]
 
 
 def contract(before: Any, after: Any, file: str) -> list[str]:

@@ -20,7 +20,7 @@ from fledge.gates.limits import Limits
 from fledge.gates.process import Pair
 from fledge.problems import Problem
 from fledge.project import parsed_yaml, read_yaml, validated
-from fledge.release import Release, lineage
+from fledge.release import Release, contracts, lineage
 from fledge.remote.listing import contents
 
 
@@ -64,9 +64,9 @@ def pairs(root: Path, base: str, change: Change) -> list[Pair]:
     Everything is fetched by hash. Raises Problem for an artifact, rows or a contract that is nowhere, for limits that
     are missing or misspelt, and for a pinned anchor that was never healthy.
     """
-    home, ours = comparison.contract_home(root, change.files, change.candidate, "HEAD")
+    home, ours = contracts.home(root, change.files, change.candidate, "HEAD")
     champion = change.champion
-    theirs = comparison.contract_home(root, change.files, champion, base)[1] if champion else None
+    theirs = contracts.home(root, change.files, champion, base)[1] if champion else None
     case = Case(root, base, change, home, ours, theirs)
     _require_contracts(case)
     _forget(case)
@@ -147,7 +147,7 @@ def _pair(case: Case, judging: Terms, alone: bool) -> Pair:
         limits_from=judging.file,
         revision=judging.revision,
         environment=f"{case.change.files.environment}{own}",
-        notes=(*_notes(case, champion, anchor), *_differences(case, place), *judging.notes),
+        notes=(*_notes(case, champion, anchor), *_differences(case, place, known), *judging.notes),
         checks=_version(case),
     )
 
@@ -180,9 +180,8 @@ def _artifact(root: Path, one: Release) -> Path:
 
 def _months(case: Case, months: Sequence[str], known: Limits, key: str) -> tuple[Path, ...]:
     """The files of some months of the candidate's data. Raises Problem, a line for each month that it lacks."""
-    remote, data, model = project.remote(case.root), case.change.candidate.data.md5, case.change.files.model
-    there = contents(remote, data) if months else {}
-    names = [f"{model}/{month}.parquet" for month in months]
+    remote, data = project.remote(case.root), case.change.candidate.data.md5
+    there, names = contents(remote, data) if months else {}, _named(case, months)
     if absent := [name for name in names if name not in there]:
         who = case.change.files.who
         raise Problem(*(f"{who}: no {name} in data {data}, expected it ({known.file}: {key})" for name in absent))
@@ -191,6 +190,23 @@ def _months(case: Case, months: Sequence[str], known: Limits, key: str) -> tuple
         if not _holds(kept / name, there[name]):
             fetch.fetch_one(remote, data, name, kept / name)
     return tuple(kept / name for name in names)
+
+
+def _other_rows(case: Case, champion: Release, known: Limits) -> list[str]:
+    """Which held-out months are not those that the champion was judged on; nothing where its data are the same."""
+    ours, theirs = case.change.candidate.data.md5, champion.data.md5
+    if ours == theirs:
+        return []
+    remote, names = project.remote(case.root), _named(case, known.months)
+    try:
+        before = contents(remote, theirs)
+    except Problem as problem:
+        return [f"Whether the held-out rows are those of {champion.version} nobody can tell: {problem.lines[0]}."]
+    return notes.months(contents(remote, ours), before, names, champion.version)
+
+
+def _named(case: Case, months: Sequence[str]) -> list[str]:
+    return [f"{case.change.files.model}/{month}.parquet" for month in months]
 
 
 def _holds(file: Path, md5: str) -> bool:
@@ -226,12 +242,12 @@ def _notes(case: Case, champion: Release | None, anchor: Release | None) -> list
     return lines
 
 
-def _differences(case: Case, place: Path) -> list[str]:
+def _differences(case: Case, place: Path, known: Limits) -> list[str]:
     """What differs from the champion's side beside the artifact, and which of the target branch's requests do not ask."""
     folder, champion = f"models/{case.change.files.model}", case.change.champion
     lines = []
     if champion:
-        lines += notes.data(case.change.candidate, champion)
+        lines += [*notes.data(case.change.candidate, champion), *_other_rows(case, champion, known)]
         lines += notes.contract(*case.contracts, f"{folder}/contract.yaml")
     before = git.show(case.root, case.base, f"{folder}/requests.jsonl") or ""
     asked = place / "requests.jsonl"

@@ -12,11 +12,10 @@ from typing import Any
 from fledge import git, project
 from fledge.artifact import compatibility, versioning
 from fledge.artifact.versioning import Difference
-from fledge.gates import comparison
 from fledge.hashing import tree_sha256
 from fledge.problems import Problem
 from fledge.project import Project, parsed_yaml
-from fledge.release import Artifact, Data, Files, Release, Training, history, lock, recipe
+from fledge.release import Artifact, Data, Files, Release, Training, contracts, history, lock, recipe
 from fledge.release.lock import LOCK
 
 DATA = "data.dvc"
@@ -64,7 +63,7 @@ def differences(root: Path, files: Files, base: str, champion: Release | None, s
     if champion is None:
         return []
     file = contract(files.model)
-    _, theirs = comparison.contract_home(root, files, champion, base)
+    _, theirs = contracts.home(root, files, champion, base)
     made = recipe.differences(root, files.model, champion, base, said.parameters, said.training.commit)
     try:
         return [*compatibility.differences(parsed_yaml(theirs, file), parsed_yaml(said.contract, file)), *made]

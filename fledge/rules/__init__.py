@@ -16,12 +16,10 @@ from fledge import git
 from fledge.problems import Problem
 from fledge.release import Files
 from fledge.rules.documents import Documents, Pair, Platform
-from fledge.rules.history import denied_line
 from fledge.rules.offers import Offer
-from fledge.rules.repository import listed
 from fledge.rules.table import RULES, Rule, Scope
 
-__all__ = ["RULES", "Rule", "broken", "broken_beside", "denied_line", "listed", "problems_beside", "problems_of"]
+__all__ = ["RULES", "broken", "broken_beside", "problems_beside", "problems_of"]
 
 MODELS = ("manifests/releases/", "manifests/rendered/")  # what the platform's file does not follow from
 SOURCES = ("manifests/", "project.yaml", "fledge/", "requirements.lock", "scripts/setup.py")

@@ -23,7 +23,7 @@ class Estimate(NamedTuple):
 
     value: float
     error: float
-    freedom: float = float("inf")  # degrees of freedom: clusters − 1
+    freedom: float = float("inf")  # degrees of freedom: clusters − 1, of an AUC those of the class that has fewer
 
     def scaled(self, factor: float) -> "Estimate":
         return Estimate(self.value * factor, self.error * abs(factor), self.freedom)
@@ -173,7 +173,8 @@ def auc_difference(label: Array, candidate: Array, champion: Array, cluster: Arr
     """AUC of `candidate` minus AUC of `champion` (scores, (n,)) on the same rows, and DeLong's standard error.
 
     `label` (n,) is 0 or 1. With `cluster` (n,) the rows' influences are summed per cluster before they are squared.
-    Raises ValueError when a class has fewer than two rows, or there are fewer than two clusters.
+    Raises ValueError when a class has fewer than two rows, or is in fewer than two clusters: there its influences sum to
+    0, whatever that cluster's luck was.
     """
     positive = label == 1
     if min(positive.sum(), (~positive).sum()) < 2:
@@ -184,7 +185,11 @@ def auc_difference(label: Array, candidate: Array, champion: Array, cluster: Arr
         return Estimate(float(up.mean()), float(np.sqrt(up.var(ddof=1) / len(up) + down.var(ddof=1) / len(down))))
     influence = np.empty(len(label))
     influence[positive], influence[~positive] = (up - up.mean()) / len(up), (down - down.mean()) / len(down)
-    return Estimate(float(up.mean()), *_clustered_error(influence, cluster))
+    index, _ = clusters(cluster)
+    least = min(distinct(index[positive]), distinct(index[~positive]))
+    if least < 2:
+        raise ValueError("AUC needs two clusters of each class")
+    return Estimate(float(up.mean()), _clustered_error(influence, index)[0], least - 1)
 
 
 def clusters(names: Array) -> tuple[Array, int]:
@@ -199,6 +204,12 @@ def clusters(names: Array) -> tuple[Array, int]:
         return np.fromiter(map(place.__getitem__, names.tolist()), np.int64, len(names)), len(place)
     distinct, index = np.unique(names, return_inverse=True)
     return index, len(distinct)
+
+
+def distinct(cluster: Array) -> int:
+    """How many clusters there are."""
+    index, count = clusters(cluster)
+    return int(np.count_nonzero(np.bincount(index, minlength=count)))
 
 
 def _placements(positive: Array, score: Array) -> Array:
@@ -218,8 +229,8 @@ def _placements(positive: Array, score: Array) -> Array:
 
 def _clustered_error(influence: Array, cluster: Array) -> tuple[float, int]:
     """The standard error of a sum of influences (n,) and its degrees of freedom."""
-    index, count = clusters(cluster)
-    there = int(np.count_nonzero(np.bincount(index, minlength=count)))
+    index, _ = clusters(cluster)
+    there = distinct(index)
     if there < 2:
         raise ValueError("a clustered error needs two clusters")
     return float(np.sqrt(there / (there - 1) * np.sum(np.bincount(index, influence) ** 2))), there - 1

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from fledge.artifact import compatibility
 from fledge.artifact.compatibility import TABLE
-from fledge.artifact.compatibility.__main__ import page
 from fledge.artifact.contract import Contract, Input, Output
 from fledge.artifact.versioning import LEVELS, level
 from fledge.release import recipe
+from fledge.release.compatibility import page
 from tests.conftest import ROOT
 from tests.test_house import imports
 from tests.tiny.owner import CONTRACT
@@ -159,5 +159,5 @@ def test_who_delivers_compares_without_numpy(name: str) -> None:
 
 
 def test_the_page_is_the_tables() -> None:
-    """docs/compatibility.md is what `python -m fledge.artifact.compatibility` writes."""
+    """docs/compatibility.md is what `python -m fledge.release.compatibility` writes."""
     assert (ROOT / "docs/compatibility.md").read_text() == page()

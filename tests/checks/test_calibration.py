@@ -52,7 +52,15 @@ def test_a_first_release_has_the_limit_alone(tmp_path: Path, rows: Rows) -> None
     """Without a champion the limit is all that is allowed, and no paired effect is claimed."""
     good, biased = (calibration.in_the_large(known(tmp_path), rows, chance(rows, bias=b), None) for b in (-1.2, -0.9))
     assert (good.verdict, biased.verdict) == (Verdict.PASS, Verdict.BLOCK)
-    assert (good.margin, good.smallest_detectable_effect, good.details["champion"]) == (0.02, None, [])
+    assert (good.smallest_detectable_effect, good.details["champion"]) == (None, [])
+
+
+@pytest.mark.parametrize("shift", [0.3, -0.3])
+def test_the_margin_is_the_limit_on_the_estimates_side(tmp_path: Path, rows: Rows, shift: float) -> None:
+    """A mean that is too low is beyond -0.02, so that the evidence's numbers say what its verdict does."""
+    found = calibration.in_the_large(known(tmp_path), rows, chance(rows, bias=-1.2 + shift), chance(rows))
+    assert found.margin == pytest.approx(np.copysign(0.02, shift))
+    assert found.estimate / found.margin > 1  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -101,6 +109,17 @@ SLOPES: dict[str, tuple[dict[str, Any], Verdict]] = {
     "inverted": ({"scale": -1.0}, Verdict.BLOCK),
     "only biased": ({"bias": 0.0}, Verdict.PASS),
 }
+
+
+def test_a_slope_that_could_be_anything_is_inconclusive(tmp_path: Path, rows: Rows) -> None:
+    """Chances that hardly differ say nothing about confidence: an interval that holds both limits has seen neither."""
+    level = 0.45 + 0.001 * np.random.default_rng(0).normal(size=len(rows))
+    found = calibration.slope(known(tmp_path), rows, level)
+    low, high = found.interval  # type: ignore[misc]
+    assert low < 0.8
+    assert high > 1.25
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.reason.endswith("expected within [0.8, 1.25]: these rows could show neither")
 
 
 @pytest.mark.parametrize("kind", SLOPES)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,13 @@ def test_too_little_held_out_is_refused(rows: int, clusters: int, verdict: str) 
     check = data.count(some(100), Count(rows=rows, clusters=clusters), FILE)
     assert check.verdict == verdict
     assert check.reason == f"100 rows of 10 clusters are held out, expected at least {rows} of {clusters}"
+
+
+def test_a_cluster_without_a_name_counts_as_one() -> None:
+    """Rows whose user nobody knows are one cluster among the words, not a fault of the check."""
+    users = np.array([None, "a", "b", None], dtype=object)
+    found = data.count(replace(some(4), cluster=users), Count(rows=4, clusters=4), FILE)
+    assert found.reason == "4 rows of 3 clusters are held out, expected at least 4 of 4"
 
 
 def test_training_rows_that_nobody_named_are_inconclusive() -> None:

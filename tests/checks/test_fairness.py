@@ -51,6 +51,12 @@ def favouring(rows: Rows, by: float) -> Array:
     return found
 
 
+def few_of(rows: Rows, step: int) -> Rows:
+    """Every `step`-th row, with its side."""
+    inputs = {name: values[::step] for name, values in rows.inputs.items()}
+    return Rows(inputs, rows.label[::step], rows.cluster[::step], {"side": rows.columns["side"][::step]})
+
+
 @pytest.mark.parametrize(
     ("measure", "limit", "side"), [("equalised_odds_gap", 0.1, "most"), ("selection_rate_ratio", 0.8, "least")]
 )
@@ -103,12 +109,7 @@ def test_many_classes_are_compared_by_accuracy_and_numbers_by_error(tmp_path: Pa
 
 def test_rows_that_cannot_show_fairness_are_inconclusive(tmp_path: Path, rows: Rows) -> None:
     """On few rows even a model that treats all alike cannot be shown to: neither a pass nor a blame."""
-    few = Rows(
-        {n: v[::70] for n, v in rows.inputs.items()},
-        rows.label[::70],
-        rows.cluster[::70],
-        {"side": rows.columns["side"][::70]},
-    )
+    few = few_of(rows, 70)
     found = fairness.absolute(known(tmp_path, **measured("equalised_odds_gap", 0.1)), few, chance(few))
     assert found.verdict is Verdict.INCONCLUSIVE
     assert "hold out more rows (params.yaml: gates.rows)" in found.remedy
@@ -158,6 +159,112 @@ def test_the_intervals_of_several_columns_hold_together(tmp_path: Path, rows: Ro
     assert beside["high"] - beside["low"] > alone["high"] - alone["low"]
     assert one.smallest_detectable_effect
     assert one.smallest_detectable_effect > 0.02
+
+
+@pytest.mark.parametrize("measure", ["equalised_odds_gap", "selection_rate_ratio"])
+@pytest.mark.parametrize(("threshold", "who"), [(0.999, "nobody"), (0.001, "everybody")])
+def test_decisions_that_are_the_same_for_all_show_nothing(
+    tmp_path: Path, rows: Rows, measure: str, threshold: float, who: str
+) -> None:
+    """However unalike the chances are, a threshold on one side of all of them proves nothing of how groups are treated."""
+    limits = known(tmp_path, **measured(measure), threshold=threshold)
+    ours, theirs = favouring(rows, 1.0), chance(rows)
+    alone, beside = fairness.absolute(limits, rows, ours), fairness.relative(limits, rows, ours, theirs)
+    assert {check.verdict for check in (alone, beside)} == {Verdict.INCONCLUSIVE}
+    assert alone.reason == f"side: {who} gets a yes from the candidate, expected some to and some not"
+    assert beside.reason.startswith(
+        f"side: {who} gets a yes from the candidate and {who} gets a yes from the champion, "
+    )
+    assert alone.remedy == f"move params.yaml: gates.threshold ({threshold}) to where answers are on both sides of it"
+    assert (alone.estimate, alone.interval, beside.remedy) == (None, None, alone.remedy)
+
+
+def test_a_candidate_that_says_no_to_all_is_comparable_with_a_champion_that_does_not(
+    tmp_path: Path, rows: Rows
+) -> None:
+    """Beside a champion that favours one side it treats groups more alike, by all of the champion's gap; alone it shows nothing."""
+    limits, theirs = known(tmp_path, **measured("equalised_odds_gap")), favouring(rows, 1.0)
+    none = np.zeros(len(rows))
+    beside, alone = fairness.relative(limits, rows, none, theirs), fairness.absolute(limits, rows, none)
+    assert (beside.verdict, alone.verdict) == (Verdict.PASS, Verdict.INCONCLUSIVE)
+    gap = fairness.absolute(limits, rows, theirs).estimate
+    assert gap
+    assert beside.estimate == pytest.approx(-gap)
+
+
+def test_a_measure_of_errors_sees_a_model_that_says_no_to_all(tmp_path: Path, rows: Rows) -> None:
+    """Its accuracy is the share of negatives, which is a number that groups differ in."""
+    limits = known(tmp_path, **measured("accuracy_gap"))
+    assert fairness.absolute(limits, rows, np.zeros(len(rows))).estimate is not None
+
+
+def test_rows_that_could_not_show_harm_have_not_passed(tmp_path: Path, rows: Rows) -> None:
+    """Where a gap may have grown, and would show it from no less than `cap` margins on, that is left open and said."""
+    few, limits = few_of(rows, 40), known(tmp_path, **measured("equalised_odds_gap"))
+    ours, theirs = favouring(few, 0.3), chance(few)
+    found = fairness.relative(limits, few, ours, theirs)
+    assert found.interval
+    assert found.smallest_detectable_effect
+    assert found.interval[0] < 0.02 < found.interval[1]
+    least = found.smallest_detectable_effect / 0.02
+    assert least > 5
+    assert found.verdict is Verdict.INCONCLUSIVE
+    said = f"expected at most 0.02; harm would show from {least:.1f} margins on, expected 5 or less (gates.fairness.relative.cap)"
+    assert found.reason.endswith(said)
+    assert "hold out more rows (params.yaml: gates.rows)" in found.remedy
+    wide = measured("equalised_odds_gap")
+    wide["fairness"]["relative"]["cap"] = 1.01 * least
+    assert fairness.relative(known(tmp_path, **wide), few, ours, theirs).verdict is Verdict.PASS
+
+
+def test_what_few_rows_show_counts_whatever_else_they_could_not(tmp_path: Path, rows: Rows) -> None:
+    """Beyond the cap, too, harm that is shown blocks and a gap that is shown to be no wider passes."""
+    few, limits = few_of(rows, 40), known(tmp_path, **measured("equalised_odds_gap"))
+    for ours, theirs, verdict in (
+        (favouring(few, 1.0), chance(few), Verdict.BLOCK),
+        (chance(few), favouring(few, 1.0), Verdict.PASS),
+    ):
+        found = fairness.relative(limits, few, ours, theirs)
+        assert found.smallest_detectable_effect
+        assert found.smallest_detectable_effect > 5 * 0.02
+        assert found.verdict is verdict, found.reason
+
+
+@pytest.mark.parametrize(("bias", "blocking"), [(-1.7, "side"), (-1.8, "club, side")])
+def test_the_numbers_are_of_a_column_that_is_surely_beyond(
+    tmp_path: Path, rows: Rows, bias: float, blocking: str
+) -> None:
+    """150 rows may look worse than the column that blocks, or block by Holm's second step; the interval of a BLOCK is beyond."""
+    club = np.isin(np.arange(len(rows)), np.random.default_rng(1).choice(len(rows), 150, replace=False))
+    both = replace(rows, columns=rows.columns | {"club": np.where(club, "in", "out").astype(object)})
+    ours = np.where(club, chance(rows, bias=bias), favouring(rows, 0.2))
+    limits = known(tmp_path, **measured("equalised_odds_gap", columns=("club", "side")))
+    found = fairness.relative(limits, both, ours, chance(both))
+    members, side = found.details["columns"]
+    assert found.verdict is Verdict.BLOCK
+    assert ", ".join(re.findall(r"(\w+): candidate - champion of", found.reason)) == blocking
+    assert members["estimate"] > side["estimate"]
+    assert side["low"] > 0.02 > members["low"]
+    assert (found.estimate, found.interval) == (side["estimate"], (side["low"], side["high"]))
+
+
+def test_where_no_column_of_the_verdict_has_numbers_those_of_the_others_stand(tmp_path: Path, rows: Rows) -> None:
+    """A column of one group leaves the check open; what was compared beside it is still to be seen."""
+    other = replace(rows, columns=rows.columns | {"one": np.full(len(rows), "all", dtype=object)})
+    limits = known(tmp_path, **measured("equalised_odds_gap", columns=("one", "side")))
+    found = fairness.absolute(limits, other, chance(other))
+    assert (found.verdict, found.n) == (Verdict.INCONCLUSIVE, len(rows))
+    assert found.reason == "one: 1 groups can be judged, expected two"
+    assert found.estimate == found.details["columns"][1]["estimate"] is not None
+
+
+def test_numbers_count_the_rows_of_the_judged_groups(tmp_path: Path, rows: Rows) -> None:
+    """Rows of a group that is too small to judge were not looked at."""
+    named = rows.columns["side"].copy()
+    named[:30] = "rare"
+    few = replace(rows, columns={"side": named})
+    found = fairness.absolute(known(tmp_path, **measured("equalised_odds_gap")), few, chance(few))
+    assert found.n == len(rows) - 30
 
 
 def test_a_measure_of_another_task_blocks_by_file_and_key(tmp_path: Path) -> None:

@@ -77,6 +77,14 @@ def test_a_refused_ratio_says_what_to_do() -> None:
     assert found.smallest_detectable_effect == pytest.approx(1.05)
 
 
+def test_a_ratio_that_passes_is_held_against_what_it_passes_below() -> None:
+    """Shown below 1.10 is a pass though it lies above 1.05: the margin is the one that was kept."""
+    found = latency.ratio([rounds(np.full(1000, 1.06), np.ones(1000))], RATIO, FILE)
+    assert (found.verdict, found.margin) == ("BLOCK", 1.05)
+    found = latency.ratio([rounds(np.full(1000, 1.04), np.ones(1000))], RATIO, FILE)
+    assert (found.verdict, found.margin) == ("PASS", 1.10)
+
+
 @pytest.mark.parametrize(("low", "high", "verdict"), [(1, 2, "PASS"), (11, 12, "BLOCK"), (5, 15, "INCONCLUSIVE")])
 def test_the_budget_is_about_half_of_the_calls(low: float, high: float, verdict: str) -> None:
     """A median whose interval is under the budget passes, over it blocks, around it is inconclusive."""

@@ -138,6 +138,18 @@ def test_days_held_out_within_training_are_not_trained_on(known: Limits) -> None
     assert shared.reason == "training saw 1 of 20 clusters held out within its months, expected none (2013-06-11)"
 
 
+def test_a_cluster_without_a_name_may_not_be_on_both_sides(known: Limits) -> None:
+    """Rows of nobody knows whom are one cluster: training saw it, or it did not."""
+    held, trained = some(0, "2013-06-11"), some(1, "2013-05-22")
+    named = replace(held, cluster=np.array([None, "a"] * len(held), dtype=object)[: len(held)])
+    found = [
+        leakage.time(named, replace(trained, cluster=np.full(len(trained), who, dtype=object)), known, Time(embargo=0))
+        for who in ("b", None)
+    ]
+    assert [check.verdict for check in found] == [Verdict.PASS, Verdict.BLOCK]
+    assert found[1].reason == "training saw 1 of 2 clusters held out within its months, expected none (None)"
+
+
 @pytest.mark.parametrize(
     ("before", "after", "apart"),
     [(np.float64(3), np.float64(5.5), 2.5), ("2013-06", "2013-07", 1), ("2013-07", "2013-07", -1)],
@@ -193,6 +205,43 @@ def test_an_input_far_above_the_next_best_is_refused() -> None:
     assert refused.verdict is Verdict.BLOCK
     assert re.search(r"strong alone has AUC 0\.7\d+, .*expected at most 0\.6\d+ \(the next best, ", refused.reason)
     assert single(with_input(weak, "other", other)).verdict is Verdict.PASS
+
+
+def made_from_the_label(rows: Rows, days: int, scale: float) -> Any:
+    """A number that rises with the label on so many of the twenty days, and says nothing on the others."""
+    random, told = np.random.default_rng(3), np.repeat(np.arange(DAYS) < days, SIZE)
+    return np.where(told, rows.label, 0) + random.normal(scale=scale, size=len(rows))
+
+
+def test_a_noisy_leak_hides_no_certain_one() -> None:
+    """An input that is stronger, but perhaps by the luck of its days, leaves the one beside it as refused as it was alone."""
+    held = some(0)
+    sure, lucky = made_from_the_label(held, DAYS, 0.75), made_from_the_label(held, 15, 0.15)
+    limit = SingleFeature(max=0.8, above_runner_up=1)
+    alone = [single(with_input(held, "made", one), limit=limit) for one in (sure, lucky)]
+    assert [check.verdict for check in alone] == [Verdict.BLOCK, Verdict.PASS]
+    assert alone[1].estimate > alone[0].estimate > alone[0].interval[0] > 0.8 > alone[1].interval[0]
+    both = single(with_input(with_input(held, "sure", sure), "lucky", lucky), limit=limit)
+    assert both.verdict is Verdict.BLOCK
+    assert (both.estimate, both.interval) == (alone[0].estimate, alone[0].interval)
+    assert re.fullmatch(r"sure alone has AUC 0\.8\d+, at least 0\.8\d+, expected at most 0\.800", both.reason)
+    assert both.remedy.startswith("leave sure out if it is known only afterwards")
+
+
+def test_every_input_beyond_the_limit_is_named_the_surest_first() -> None:
+    """Of three, two of which are made from the label, the one with the highest lower bound is reported, and the other named."""
+    held = some(0)
+    sure, surer = (made_from_the_label(held, DAYS, scale) for scale in (0.75, 0.3))
+    check = single(with_input(with_input(held, "sure", sure), "surer", surer))
+    assert check.verdict is Verdict.BLOCK
+    assert re.fullmatch(
+        r"surer alone has AUC 0\.9\d+, at least 0\.9\d+, expected at most 0\.800 \(the next best, sure, 0\.8\d+\); "
+        r"beyond it too: sure \(0\.8\d+, at least 0\.8\d+\)",
+        check.reason,
+    )
+    assert check.remedy.startswith(
+        "leave surer, sure out if they are known only afterwards; if they are known in time, "
+    )
 
 
 def test_a_single_input_has_no_runner_up() -> None:

@@ -101,6 +101,17 @@ def test_a_model_from_elsewhere_may_lack_golden_vectors_if_its_owner_says_so(jud
     assert "inconclusive: warn" in parity.no_golden(LIMIT).remedy
 
 
+def test_few_golden_vectors_say_little() -> None:
+    """That ten rows agree is no proof where training leaves 256; one that disagrees is a block however few there are."""
+    ten = {"probability": np.linspace(0.1, 0.9, 10, dtype=np.float32)}
+    found = parity.golden(ten, ten, 256, LIMIT, "binary", 0.5)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.reason == "the artifact has 10 golden vectors (assets.extra/golden.json), expected 256"
+    assert parity.golden(ten, ten, 10, LIMIT, "binary", 0.5).verdict is Verdict.PASS
+    other = {"probability": 1 - ten["probability"]}
+    assert parity.golden(other, ten, 256, LIMIT, "binary", 0.5).verdict is Verdict.BLOCK
+
+
 def test_a_decision_that_flips_is_refused_however_small_the_difference() -> None:
     """Half a millionth is within the tolerance; across the threshold it is another decision."""
     theirs = {"probability": np.array([0.1, 0.4999998, 0.9], np.float32)}

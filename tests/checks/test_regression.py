@@ -1,11 +1,13 @@
 """What the regression gate says of scores: each check refuses by its reason, whatever the task, and asks for rows it lacks."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import multinomial
 from sklearn.metrics import f1_score, precision_score, recall_score
 
 from fledge import stats
@@ -14,7 +16,7 @@ from fledge.checks.report import decided, report
 from fledge.evidence import Check, Verdict
 from fledge.gates.rows import Rows
 from fledge.problems import Problem
-from fledge.stats import Array, Comparison
+from fledge.stats import Array
 from tests.tiny import owner
 from tests.tiny.scored import chance, chances, changed, known, logit, minutes, table
 
@@ -198,18 +200,109 @@ def test_the_best_constant_of_absolute_errors_is_the_median(tmp_path: Path) -> N
         assert np.argmin(losses) == 5
 
 
+def seen(gained: int, lost: int, n: int) -> regression.Sample:
+    """Of `n` rows, each its own cluster, so many that one model alone has right."""
+    rows = np.repeat([1.0, -1.0, 0.0], [gained, lost, n - gained - lost])
+    return regression.Sample(stats.clustered_mean(rows, np.arange(n)), n, (gained, lost))
+
+
+def interval(gained: int, lost: int, n: int, alpha: float = 0.05) -> tuple[float, float]:
+    """The interval of candidate - champion in accuracy."""
+    limit = regression.Margin(margin=0.028, alpha=alpha)
+    return seen(gained, lost, n).compared(-0.028, limit, higher_is_better=True).interval
+
+
 def test_few_discordant_rows_are_judged_exactly() -> None:
-    """Of 10 discordant rows the candidate has 1 right: the interval is at least Clopper's and Pearson's for 1 of 10."""
-    right, before = np.ones(1000, bool), np.ones(1000, bool)
-    right[:9], before[9] = False, False
-    narrow = Comparison(-0.008, (-0.0081, -0.0079), -0.01, 0.001, True)
-    low, high = regression.with_few(narrow, right, before, 0.05).interval
-    share = stats.exact_share(1, 10)
-    assert (low, high) == pytest.approx(((2 * share[0] - 1) * 0.01, (2 * share[1] - 1) * 0.01))
-    assert low < narrow.interval[0] < high
-    most = 1 - 0.05 ** (1 / len(before))  # of which none of so many rows would be seen once in twenty
-    assert regression.with_few(narrow, before, before, 0.05).interval == pytest.approx((-most, most))
-    assert regression.with_few(narrow, ~before, before, 0.05) is narrow
+    """Of 1 row gained and 9 lost of 1,000 the interval is from the least gain and largest loss that they allow to the opposite."""
+    more, less = (stats.exact_share(count, 1000) for count in (1, 9))
+    assert interval(1, 9, 1000) == pytest.approx((more[0] - less[1], more[1] - less[0]))
+    most = 1 - 0.05 ** (1 / 1000)  # of which none of so many rows would be seen once in twenty
+    assert interval(0, 0, 1000) == pytest.approx((-most, most))
+
+
+def test_many_discordant_rows_are_judged_as_any_mean_within_a_row() -> None:
+    """With 25 rows or more of both kinds the interval is Student's, wider by one row on either side."""
+    estimate = seen(30, 40, 1000).estimate
+    low, high = stats.compare(estimate, 0.0).interval
+    assert interval(30, 40, 1000) == pytest.approx((low - 0.001, high + 0.001))
+
+
+@pytest.mark.parametrize("n", [30, 100])
+def test_one_more_row_lost_never_speaks_for_the_candidate(n: int) -> None:
+    """However many rows were gained, the lower bound falls with every row lost, and what fewer lost passes more may not."""
+    for gained in range(n // 2):
+        bounds = [interval(gained, lost, n)[0] for lost in range(n // 2)]
+        assert np.diff(bounds).max() < 0, gained
+
+
+def passing(n: int, alpha: float) -> tuple[Array, Array, Array]:
+    """Every outcome of `n` rows: how many were gained and lost, and the lower bound that each outcome has."""
+    gained, lost = (found.ravel() for found in np.indices((n + 1, n + 1)))
+    there = gained + lost <= n
+    pairs = np.stack([gained[there], lost[there]])
+    return *pairs, np.array([interval(*pair, n, alpha)[0] for pair in pairs.T.tolist()])
+
+
+@pytest.mark.parametrize(("n", "alpha"), [(10, 0.05), (40, 0.05), (100, 0.05), (40, 0.01), (40, 0.25)])
+def test_a_candidate_worse_by_exactly_the_margin_passes_at_most_as_often_as_alpha_says(n: int, alpha: float) -> None:
+    """The chance of all outcomes that pass, counted and not drawn, whatever share of rows either model alone has right."""
+    gained, lost, bound = passing(n, alpha)
+    for margin in (0.005, 0.01, 0.028, 0.05, 0.1, 0.2, 0.3, 0.5):
+        passed = bound >= -margin
+        for up in (0, 0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.45):
+            if up + (down := up + margin) < 1:
+                shares = np.array([up, down, 1 - up - down])
+                counts = np.stack([gained, lost, n - gained - lost])[:, passed]
+                chance = multinomial.pmf(counts.T, n, shares).sum()
+                assert chance <= alpha, (margin, up, chance)
+
+
+def judged_by_accuracy(tmp_path: Path, gained: int, lost: int, n: int, margin: float = 0.028) -> Check:
+    """What the check says of so many rows that one model alone has right."""
+    limits = known(tmp_path, metrics=["accuracy"], **changed("regression", "accuracy", margin=margin))
+    right = np.where(np.arange(n) % 2 == 1, 0.9, 0.1)
+    ours, theirs = right.copy(), right.copy()
+    ours[:lost], theirs[lost : lost + gained] = 1 - ours[:lost], 1 - theirs[lost : lost + gained]
+    rows = Rows({}, np.arange(n) % 2, np.arange(n), {})
+    return regression.not_worse(limits, rows, ours, theirs, "accuracy")
+
+
+def test_of_no_discordant_row_the_remedy_names_the_rows_that_would_do(tmp_path: Path) -> None:
+    """0 of 100 rows could be 2.95 % of all; 0 of n are at most the margin from n = log(alpha) / log(1 - margin) on."""
+    found = judged_by_accuracy(tmp_path, 0, 0, 100)
+    wanted = math.ceil(math.log(0.05) / math.log(1 - 0.028))
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert f"(params.yaml: gates.rows, about {wanted} instead of 100)" in found.remedy
+    verdicts = [judged_by_accuracy(tmp_path, 0, 0, n).verdict for n in (wanted - 1, wanted)]
+    assert verdicts == [Verdict.INCONCLUSIVE, Verdict.PASS]
+
+
+@pytest.mark.parametrize(("gained", "lost"), [(0, 0), (0, 1), (3, 4), (20, 20)])
+def test_the_rows_that_the_remedy_names_make_the_margin_detectable(tmp_path: Path, gained: int, lost: int) -> None:
+    """With as many discordant rows in each hundred, so many rows would show an equal candidate, and one fewer would not."""
+    found = judged_by_accuracy(tmp_path, gained, lost, 1000, margin=0.002)
+    named = re.search(r"about ([\d,]+) instead of 1,000", found.remedy)
+    assert named, found.reason
+    wanted, limit = int(named[1].replace(",", "")), regression.Margin(margin=0.002, alpha=0.05)
+    size = [seen(gained, lost, 1000).times(rows / 1000).detectable(limit) for rows in (wanted - 1, wanted)]
+    assert size[0] > 0.002 >= size[1]
+    assert found.details["power"][3]["detectable"] == pytest.approx(found.smallest_detectable_effect)
+    assert found.details["power"][0]["detectable"] > found.details["power"][5]["detectable"]
+
+
+def test_a_steadier_recipe_is_asked_for_with_what_few_rows_leave_of_the_margin(tmp_path: Path) -> None:
+    """With the sigma_seed that the remedy names the margin is detectable, and hardly with more."""
+    key = {"margin": 0.028, "sigma_seed": 0.1}
+    limits = known(tmp_path, metrics=["accuracy"], **changed("regression", "accuracy", **key))
+    rows, right = Rows({}, np.arange(200) % 2, np.arange(200), {}), np.where(np.arange(200) % 2 == 1, 0.9, 0.1)
+    found = regression.not_worse(limits, rows, right, right, "accuracy")
+    named = re.match(r"train more steadily \(gates.regression.accuracy.sigma_seed at most (0\.\d+) ", found.remedy)
+    assert named, found.remedy
+    least, more = (
+        seen(0, 0, 200).detectable(regression.Margin(margin=0.028, alpha=0.05, sigma_seed=factor * float(named[1])))
+        for factor in (0.98, 1.05)
+    )
+    assert least <= 0.028 < more
 
 
 BROKEN: dict[str, tuple[Any, str]] = {
@@ -254,7 +347,8 @@ def test_two_answers_of_one_cluster_block(tmp_path: Path, rows: Rows) -> None:
     """Rows of one day have no visible spread: no check passes on them."""
     day = Rows(*({n: v[:700] for n, v in x.items()} if isinstance(x, dict) else x[:700] for x in fields(rows)))
     found = by_name(scoring(known(tmp_path), day, chance(day), chance(day)))
-    assert "a clustered error needs two clusters" in found["regression.auc"].reason
+    assert "AUC needs two clusters of each class" in found["regression.auc"].reason
+    assert "a clustered error needs two clusters" in found["regression.log_loss"].reason
     assert {name for name, check in found.items() if not check.blocks} == {"regression.report"}
 
 

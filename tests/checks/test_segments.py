@@ -99,14 +99,15 @@ def test_harm_of_the_pooled_is_found(tmp_path: Path, rows: Rows) -> None:
 
 
 def test_a_segment_without_positives_is_named(tmp_path: Path, rows: Rows) -> None:
-    """Nobody late in a segment: it is not judged, and the reason says why; so for one cluster only."""
+    """Nobody late in a segment: it is not judged, and the reason says why; so for one cluster only, also of the late ones."""
     quiet = (rows.label == 0) & (np.arange(len(rows)) % 5 == 0)
     fleet = np.where(quiet, "quiet", np.where(np.arange(len(rows)) < 700, "first day", "rest")).astype(object)
     many = with_column(rows, fleet=fleet)
     found = segments.harm(known(tmp_path, **over("fleet")), many, chance(many), chance(many))
     assert found.verdict is Verdict.PASS
     assert "not judged: fleet first day (one cluster), fleet quiet (no positives)" in found.reason
-    assert {one["why"] for one in said(found, judged=False)} == {"one cluster", "no positives"}
+    why = {one["segment"]: one["why"] for one in said(found, judged=False)}
+    assert why == {"first day": "one cluster", "quiet": "no positives", "other": "all positives in one cluster"}
 
 
 def test_a_column_of_which_no_segment_can_be_judged_is_inconclusive(tmp_path: Path, rows: Rows) -> None:
@@ -162,6 +163,20 @@ def test_harm_that_is_shown_blocks_however_little_the_segment_could_show(tmp_pat
     assert found.reason.startswith("fleet fleet 03: ")
     assert "not judged: fleet fleet 00 (shows no harm below " in found.reason
     assert "fleet fleet 03 (" not in found.reason
+
+
+def test_a_weak_segment_takes_no_shown_harm_away(tmp_path: Path, rows: Rows) -> None:
+    """Harm is shown or not whatever another segment could show: a weak one adds no test to those that share alpha."""
+    limits, few = known(tmp_path, **over("fleet")), seldom(rows)
+    where = few.columns["fleet"] == "often"
+    sound, weak = (
+        segments.harm(limits, few, np.where(where, restless(few, 1), seldom_says), chance(few))
+        for seldom_says in (chance(few), restless(few, 3))
+    )
+    assert ("not judged" in sound.reason, "not judged" in weak.reason) == (False, True)
+    for metric in ("auc", "log_loss"):
+        adjusted = [said(one, segment="often", metric=metric)[0]["holm"] for one in (sound, weak)]
+        assert adjusted[1] <= adjusted[0]  # type: ignore[operator]
 
 
 def test_a_column_of_which_no_segment_could_show_its_harm_is_inconclusive(tmp_path: Path, rows: Rows) -> None:

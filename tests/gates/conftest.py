@@ -11,16 +11,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
 from fledge import evidence as findings
 from fledge.artifact import contract as contracts
 from fledge.artifact.contract import Contract
+from fledge.checks.scores import scored
 from fledge.evidence import Check, Evidence, Verdict
 from fledge.gates import limits as sections
 from fledge.gates import rows as tables
-from fledge.gates.limits import Limits
+from fledge.gates.limits import Limits, Task
 from fledge.gates.rows import Array, Rows
 from fledge.hashing import dvc_directory, tree_sha256
 from fledge.measuring import hardware
@@ -173,21 +173,21 @@ def anchor(request: pytest.FixtureRequest) -> Generator["Model"]:
 
 
 @pytest.fixture(scope="session")
-def ours(candidate: "Model", contract: Contract, rows: Rows) -> Array:
+def ours(candidate: "Model", contract: Contract, rows: Rows, limits: Limits) -> Array:
     """The candidate's scores of all rows: (n,) for one number per row, (n, classes) otherwise."""
-    return _scores("candidate", candidate, contract, rows)
+    return _scores("candidate", candidate, contract, rows, limits.task)
 
 
 @pytest.fixture(scope="session")
-def theirs(champion: "Model", champion_contract: Contract, champion_rows: Rows) -> Array:
+def theirs(champion: "Model", champion_contract: Contract, champion_rows: Rows, limits: Limits) -> Array:
     """The champion's scores of the same rows."""
-    return _scores("champion", champion, champion_contract, champion_rows)
+    return _scores("champion", champion, champion_contract, champion_rows, limits.task)
 
 
 @pytest.fixture(scope="session")
-def anchored(anchor: "Model", champion_contract: Contract, champion_rows: Rows) -> Array:
+def anchored(anchor: "Model", champion_contract: Contract, champion_rows: Rows, limits: Limits) -> Array:
     """The anchor's scores of the same rows: it is of the champion's major version, so it reads what the champion reads."""
-    return _scores("anchor", anchor, champion_contract, champion_rows)
+    return _scores("anchor", anchor, champion_contract, champion_rows, limits.task)
 
 
 @pytest.fixture(scope="session")
@@ -246,13 +246,13 @@ def _loaded(config: pytest.Config, path: Path) -> Generator["Model"]:
     model.close()
 
 
-def _scores(who: str, model: "Model", contract: Contract, rows: Rows) -> Array:
+def _scores(who: str, model: "Model", contract: Contract, rows: Rows, task: Task) -> Array:
     if lacking := _lacking(model, contract):
         raise Problem(*(f"{who}: has no {name}, expected it (contract.yaml: {name})" for name in lacking))
     answers = model.run(contract.signature, {name: rows.inputs[name] for name in contract.inputs})
     if faults := contract.faults(answers, len(rows)):
         raise Problem(*(f"{who}: {fault} (contract.yaml: outputs)" for fault in faults))
-    return np.asarray(answers[next(iter(contract.outputs))], dtype=np.float64)
+    return scored(answers[next(iter(contract.outputs))], task)
 
 
 def _lacking(model: "Model", contract: Contract) -> list[str]:

@@ -98,11 +98,14 @@ def test_properties(
         suppress_health_check=list(HealthCheck),
     )
 
+    asked = set()
+
     @profile
     @given(changed_rows(contract, rows))
     def holds(row: dict[str, Array]) -> None:
         faults = edge_cases.faults_of(asking.tried(candidate, contract, row), contract, 1)
         told = {name: values.tolist()[0] for name, values in row.items()}
+        asked.add(str(told))
         assert not faults, f"{faults[0]} for {told}"
 
     try:
@@ -110,7 +113,7 @@ def test_properties(
         faults = []
     except AssertionError as error:
         faults = str(error).splitlines()[:1] or ["an assertion failed"]
-    record(edge_cases.properties(faults, examples))
+    record(edge_cases.properties(faults, len(asked)))
 
 
 def read_as(name: Reading, model: Model, contract: Contract, rows: Rows, limits: Limits) -> Check:

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 
 from fledge.artifact.contract import Contract
 from fledge.artifact.savedmodel import Model
 from fledge.checks import data, leakage, signal
+from fledge.checks.scores import scored
 from fledge.evidence import Check
 from fledge.gates import rows as tables
-from fledge.gates.limits import Limit, Limits
+from fledge.gates.limits import Limit, Limits, Task
 from fledge.gates.rows import Rows
 from fledge.stats import Array, metrics
 
@@ -88,13 +88,13 @@ def test_gap(
         return
     loss = metrics.squared_error if limits.task == "regression" else metrics.log_loss
     before = loss(rows.label, theirs)
-    seen = loss(training.label, answers(candidate, contract, training))
-    known = loss(training.label, answers(champion, champion_contract, champion_training))
+    seen = loss(training.label, answers(candidate, contract, training, limits.task))
+    known = loss(training.label, answers(champion, champion_contract, champion_training, limits.task))
     held = loss(rows.label, ours) - before
     record(leakage.gap(held, rows, seen - known, training, float(before.mean()), limit, limits.file))
 
 
-def answers(model: Model, contract: Contract, rows: Rows) -> Array:
-    """The model's first output of all rows."""
+def answers(model: Model, contract: Contract, rows: Rows, task: Task) -> Array:
+    """The model's scores of all rows."""
     found = model.run(contract.signature, {name: rows.inputs[name] for name in contract.inputs})
-    return np.asarray(found[next(iter(contract.outputs))], dtype=np.float64)
+    return scored(found[next(iter(contract.outputs))], task)

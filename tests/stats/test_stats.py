@@ -286,3 +286,39 @@ def test_clusters_are_numbered_whatever_names_them() -> None:
     assert stats.clusters(np.array([2, 0, 2]))[0].tolist() == [2, 0, 2]
     values, sparse = np.array([1.0, 2.0, 4.0]), np.array([2, 0, 2])
     assert stats.clustered_mean(values, sparse) == stats.clustered_mean(values, days)
+
+
+def test_auc_of_a_class_that_one_cluster_holds_is_refused() -> None:
+    """Within one cluster a class's influences sum to 0, so its luck would be taken for certainty."""
+    label = np.array([1, 1, 0, 0, 0, 0])
+    with pytest.raises(ValueError, match="AUC needs two clusters of each class"):
+        stats.auc_difference(label, np.arange(6.0), np.arange(6.0)[::-1], np.array([0, 0, 0, 1, 2, 3]))
+
+
+def test_auc_learns_its_error_from_the_class_in_fewer_clusters() -> None:
+    """Positives of 3 of 30 clusters leave 2 degrees of freedom; with them equal models are seldom called harmed."""
+    random, false = np.random.default_rng(0), 0
+    cluster = np.repeat(np.arange(30), 20)
+    label = np.zeros(600, int)
+    label[:60:2] = 1
+    for _ in range(300):
+        ours, theirs = (random.normal(size=600) + random.normal(size=30)[cluster] + label for _ in range(2))
+        found = stats.auc_difference(label, ours, theirs, cluster)
+        assert found.freedom == 2
+        false += stats.p_harmed(found, 0.0, higher_is_better=True) < 0.01
+    assert scipy_stats.binomtest(false, 300, 0.01, "greater").pvalue > 1e-3
+
+
+@FIXED
+@given(hnp.arrays(np.float64, st.integers(1, 12), elements=st.floats(0, 1)), st.integers(1, 4), st.floats(0, 1))
+def test_a_test_that_was_counted_and_is_then_made_takes_no_shown_harm_away(p: Array, spare: int, late: float) -> None:
+    """Holm over tests of which some were not made (p 1): whatever one of them says later, what was shown stays shown."""
+    before = stats.holm(np.append(p, np.ones(spare)))[: len(p)]
+    after = stats.holm(np.concatenate([p, [late], np.ones(spare - 1)]))[: len(p)]
+    assert np.all(after[before <= 0.01] <= 0.01)
+
+
+def test_clusters_are_counted_whatever_names_them() -> None:
+    """Numbers with gaps, words and None: as many as there are."""
+    for names, count in (([5, 5, 0, 0], 2), ([0, 0, 1], 2), (["a", None, "a"], 2), ([7], 1)):
+        assert stats.distinct(np.array(names)) == count

@@ -1,4 +1,4 @@
-"""Write docs/compatibility.md: `python -m fledge.artifact.compatibility > docs/compatibility.md`."""
+"""Write docs/compatibility.md: `python -m fledge.release.compatibility > docs/compatibility.md`."""
 
 from fledge.artifact.compatibility.table import TABLE
 from fledge.release import recipe
@@ -8,7 +8,7 @@ HEAD = """# How far a version is from the one before
 For who releases a model, and for whose clients ask it. `make release` holds the model's contract and recipe against the
 champion's, the last healthy release of the first environment, and prints each difference with the level that it asks
 for; the highest one counts the version up. `make gates` asks the same table whether a version is high enough for its
-contract, also in later environments, whose champion may be older. `python -m fledge.artifact.compatibility` writes this page.
+contract, also in later environments, whose champion may be older. `python -m fledge.release.compatibility` writes this page.
 
 ## The contract
 
