@@ -185,7 +185,11 @@ def unpack(root: Path, revision: str, folder: Path, *paths: Path | str) -> None:
 def unclean(root: Path) -> list[str]:
     """A line for each file that holds changes which are not committed."""
     dirty = git(root, "status", "--porcelain").splitlines()
-    return [f"git: {line[3:]} is not committed, expected a clean tree (git commit or git restore)" for line in dirty]
+    acts = {"??": "git add and git commit, or git clean"}
+    return [
+        f"git: {line[3:]} is not committed, expected a clean tree ({acts.get(line[:2], 'git commit or git restore')})"
+        for line in dirty
+    ]
 
 
 def require_clean(root: Path) -> None:

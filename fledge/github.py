@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from fledge.problems import Problem
 
 SECONDS = 30  # for an answer
+REVERTS = "fledge/revert"  # below it auto-revert pushes a branch <environment>/<model>/<delivery>
 
 
 class Owner(BaseModel):
@@ -108,6 +109,11 @@ class Github:
         asked = {"state": "open", "base": base, "head": head, "per_page": "100"}
         found: list[Any] = self.call("GET", "pulls", params=asked).json()
         return found
+
+    def checked(self, sha: str, check: str) -> Mapping[str, Any] | None:
+        """The newest run of a check on a commit, with its `status` and `conclusion`; None where none began."""
+        found = self.call("GET", f"commits/{sha}/check-runs", params={"check_name": check}).json()["check_runs"]
+        return max(found, key=lambda one: one["id"], default=None)
 
     def propose(self, base: str, branch: str, said: Mapping[str, str]) -> int:
         """Open the pull request of a branch of this repository, or give the open one these words; its number."""

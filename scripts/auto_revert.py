@@ -6,12 +6,13 @@ the target branch is protected, so they go by a pull request, which scripts/land
 
 import argparse
 import datetime
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from fledge import atomic, commits, git, project, release
-from fledge.github import Job
+from fledge.github import REVERTS, Job
 from fledge.problems import Problem, reported
 from fledge.release import Denial, Files, history, render
 from fledge.rules import problems_of
@@ -20,7 +21,9 @@ from scripts import land
 # Another merge may land between fetch and push: the acts are then made anew on what it left.
 ROUNDS = 5
 JOB = Job("auto_revert", ".github/workflows/auto-revert.yml")
-Push = Callable[[Path, str, str], bool]  # of HEAD, which was made on this base, to the target branch: whether it landed
+WAIT = 3600  # seconds until gates-pass begins, mostly a few minutes: then somebody is told, for the run may be lost
+# Of HEAD, which was made on this base of the target branch by these acts: what became of it, None if another came first.
+Push = Callable[[Path, str, str, list[str]], list[str] | None]
 
 
 @reported
@@ -63,17 +66,16 @@ def attempt(root: Path, files: Files, branch: str, delivery: str, reason: str, p
     try:
         with commits.whole(root, files.release, files.rendered):
             if written := revert(root, files, base, delivery):
-                version = render.delivered((root / files.rendered).read_text())[1]
+                version = render.delivered((root / files.rendered).read_text(), files.rendered)[1]
                 done.append(
                     committed(root, files, f"Revert {files.who} to {version}\n\nof {delivery}: {reason}", written)
                 )
     except Problem as problem:
         refused = problem.lines
-    if done and not push(root, base, branch):
-        return None
-    if refused:
+    said = push(root, base, branch, done) if done else []
+    if refused and said is not None:
         raise Problem(*refused)
-    return done
+    return said
 
 
 def committed(root: Path, files: Files, message: str, written: Sequence[Path]) -> str:
@@ -91,15 +93,15 @@ def deny(root: Path, files: Files, base: str, delivery: str, reason: str) -> lis
         raise Problem(
             f"{files.who}: delivery {delivery} was healthy there, expected a canary (an incident: a person decides)"
         )
-    denials = history.denied_at(root, files, base)
-    if delivery in {denial.delivery for denial in denials}:
+    if delivery in {denial.delivery for denial in history.denied_at(root, files, base)}:
         return []
     came = {one.delivery: one.version for one in history.deliveries(root, files, base)}
     if delivery not in came:
         raise Problem(f"{files.who}: delivery {delivery} never came there, expected one of {', '.join(came) or 'none'}")
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     denial = Denial(delivery=delivery, version=came[delivery], cause=reason, time=now)
-    atomic.write(root / files.denied, release.denied_to_text(files.model, [*denials, denial]))
+    before = git.show(root, base, files.denied) or ""
+    atomic.write(root / files.denied, release.denied_with(before, files.model, denial))
     return [files.denied]
 
 
@@ -122,38 +124,59 @@ def revert(root: Path, files: Files, base: str, delivery: str) -> list[Path]:
     return written
 
 
-def offered(files: Files, delivery: str, reason: str, root: Path, base: str, branch: str) -> bool:
+def offered(
+    files: Files, delivery: str, reason: str, root: Path, base: str, branch: str, done: list[str]
+) -> list[str] | None:
     """Open the pull request of what is committed here, into `branch`, unless it lies there on the same `base`.
 
-    False when another push came first. A branch of its own for each delivery: what one run did no other undoes. Where it
+    None when another push came first. A branch of its own for each delivery: what one run did no other undoes. Where it
     lies there already it is merged as soon as its gates have passed, however often somebody has to ask.
     """
     git.git(root, "fetch", "--quiet", "--prune", "origin")
-    mine = f"fledge/revert/{files.who}/{delivery}"
+    mine = f"{REVERTS}/{files.who}/{delivery}"
     there = git.git(root, "rev-parse", f"origin/{mine}") if git.exists(root, f"origin/{mine}") else ""
     known = (
         there and git.fork(root, base, there) == base and set(git.differing(root, there, "HEAD")) <= {str(files.denied)}
     )
     if not known and not git.pushed(root, mine, there):
-        return False
-    version = render.delivered(git.show(root, "HEAD", files.rendered) or "")[1]
+        return None
+    version = render.delivered(git.show(root, "HEAD", files.rendered) or "", files.rendered)[1]
     body = f"- {files.who}: {delivery} was aborted, is denied, and git holds {version}\n\n```\n{_quoted(reason)}\n```\n"
-    JOB.github().propose(branch, mine, {"title": f"Deny {files.who} {delivery}", "body": body})
-    if known:
-        _landed(root, files, delivery, base, branch, mine)
-    return True
+    number = JOB.github().propose(branch, mine, {"title": f"Deny {files.who} {delivery}", "body": body})
+    if not known:
+        return [*done, f"{files.who}: pull request {number} has it, and lands once {land.CHECK} passed"]
+    return landed(root, files, delivery, base, branch, number)
 
 
-def _landed(root: Path, files: Files, delivery: str, base: str, branch: str, mine: str) -> None:
-    """What lies there may have passed its gates while the word of it got lost: then it is merged now, else later."""
+def landed(root: Path, files: Files, delivery: str, base: str, branch: str, number: int) -> list[str] | None:
+    """What lies there may have passed its gates while the word of it got lost: then it is merged now, else later.
+
+    None where the target branch moved meanwhile. Raises Problem for what does not land however often one asks: what is
+    not the two acts, gates that failed or never began, and whatever GitHub refuses.
+    """
+    mine, github = f"{REVERTS}/{files.who}/{delivery}", JOB.github()
     sha = git.git(root, "rev-parse", f"origin/{mine}")
+    land.require_acts(root, files, delivery, base, sha)
+    run = github.checked(sha, land.CHECK)
+    if run["status"] != "completed" if run else waited(root, sha) < WAIT:
+        return [f"{files.who}: pull request {number} waits for {land.CHECK}"]
+    if run is None or run["conclusion"] != "success":
+        found = f"{land.CHECK} of pull request {number} {'is ' + run['conclusion'] if run else 'never began'}"
+        raise Problem(f"{files.who}: {found}, expected success (its log says why; then run its gates again: {mine})")
     try:
-        land.require_acts(root, files, delivery, base, sha)
-        number = land.merged(JOB.github(), JOB.setting("APP"), branch, mine, sha)
-    except Problem as problem:
-        print(*problem.lines, sep="\n")
-    else:
-        print(f"{files.who}: pull request {number} is merged" if number else f"{files.who}: {mine} is not the app's")
+        if land.merged(github, JOB.setting("APP"), branch, mine, sha) is None:
+            raise Problem(f"{files.who}: pull request {number} is not the app's, expected its own (close it: {mine})")
+    except Problem:
+        git.git(root, "fetch", "--quiet", "origin")
+        if git.git(root, "rev-parse", git.target(root, branch)) == base:
+            raise
+        return None
+    return [f"{files.who}: pull request {number} is merged"]
+
+
+def waited(root: Path, sha: str) -> float:
+    """For how many seconds a commit has waited for its gates: since it was made."""
+    return time.time() - int(git.git(root, "log", "-1", "--format=%ct", sha))
 
 
 def _quoted(reason: str) -> str:
@@ -164,19 +187,19 @@ def _quoted(reason: str) -> str:
 def holds(root: Path, files: Files, base: str, delivery: str) -> bool:
     """Whether the branch tells the environment to run this delivery."""
     held = git.show(root, base, files.rendered)
-    return held is not None and render.delivered(held)[0] == delivery
+    return held is not None and render.delivered(held, files.rendered)[0] == delivery
 
 
-def _pushed(root: Path, base: str, branch: str) -> bool:
-    """Whether the push landed; False when the branch moved meanwhile. Raises Problem for any other refusal."""
+def _pushed(root: Path, base: str, branch: str, done: list[str]) -> list[str] | None:
+    """What was done, once it landed; None when the branch moved meanwhile. Raises Problem for any other refusal."""
     try:
         git.git(root, "push", "--quiet", "origin", f"HEAD:refs/heads/{branch}")
     except Problem:
         git.git(root, "fetch", "--quiet", "origin")
         if git.git(root, "rev-parse", git.target(root, branch)) == base:
             raise
-        return False
-    return True
+        return None
+    return done
 
 
 if __name__ == "__main__":

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from fledge import git, project
 from fledge.gates import required
-from fledge.github import Github, Job, Run
+from fledge.github import REVERTS, Github, Job, Run
 from fledge.problems import Problem, reported
 from fledge.project import Project
-from fledge.release import Files, history
+from fledge.release import Denial, Files, history
 
 JOB = Job("land", ".github/workflows/auto-revert.yml")
+CHECK = "gates-pass"  # the job that the target branch requires (gates.yml)
 
 
 @reported
@@ -53,7 +54,7 @@ def merged(github: Github, app: str, branch: str, head: str, sha: str) -> int | 
 
 def acted(owner: Project, run: Run, repository: str) -> tuple[Files, str]:
     """Of what the run's branch is the repair. Raises Problem for a run that did not pass, or of another branch."""
-    match = re.fullmatch(r"fledge/revert/([^/]+)/([^/]+)/([0-9a-f]{12})", run.head_branch)
+    match = re.fullmatch(rf"{REVERTS}/([^/]+)/([^/]+)/([0-9a-f]{{12}})", run.head_branch)
     if match is None or (run.conclusion, run.head_repository.full_name) != ("success", repository):
         found = f"a run of {run.head_repository.full_name}:{run.head_branch} that ended with {run.conclusion}"
         raise Problem(f"land: found {found}, expected the success of one that auto-revert pushed ({JOB.workflow}: on)")
@@ -67,9 +68,7 @@ def require_acts(root: Path, files: Files, delivery: str, base: str, head: str) 
     if more := sorted(map(str, changed - {files.denied, files.release, files.rendered})):
         raise Problem(f"land: found {', '.join(more)} changed, expected only the files of {files.who} ({head[:10]})")
     before, after = (history.denied_at(root, files, revision) for revision in (base, head))
-    kept = [one for one in after if one.delivery != delivery]
-    if kept != before or len(after) != len(before) + 1:
-        raise Problem(f"land: found other denials, expected one more, of {delivery} ({head[:10]}: {files.denied})")
+    require_denied(before, after, delivery, f"{head[:10]}: {files.denied}")
     if delivery in {one.delivery for one in history.healthy(root, files, base)}:
         raise Problem(f"land: delivery {delivery} was healthy there, expected one that was not ({head[:10]})")
     best = history.last_healthy(root, files, base)
@@ -77,6 +76,18 @@ def require_acts(root: Path, files: Files, delivery: str, base: str, head: str) 
         if best is None or git.show(root, head, path) != git.show(root, best.commit, path):
             healthy = best.version if best else "a healthy release"
             raise Problem(f"land: {path} is not what {healthy} had, expected those bytes ({head[:10]})")
+
+
+def require_denied(before: Sequence[Denial], after: Sequence[Denial], delivery: str, where: str) -> None:
+    """Raises Problem unless the denials of the target branch become those and this delivery's.
+
+    With nothing healthy to go back to the denial lands alone; the revert that follows it one day adds none.
+    """
+    if delivery in {one.delivery for one in before}:
+        if after != before:
+            raise Problem(f"land: found other denials, expected no more, for {delivery} is denied ({where})")
+    elif [one for one in after if one.delivery != delivery] != before or len(after) != len(before) + 1:
+        raise Problem(f"land: found other denials, expected one more, of {delivery} ({where})")
 
 
 if __name__ == "__main__":

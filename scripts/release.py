@@ -21,7 +21,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     owner = project.load(root)
     first = owner.environments[0].name
     [files] = asked.pairs(owner, [options.model], first, f"make release MODEL={owner.models[0]}")
+    git.require_history(root, "release")
     commits.require_ready(root)
+    commits.require_based(root, git.target(root, owner.branch), files)
     remote = project.shared_remote(root)
     wanted, why, found = proposal.proposed(root, owner, files)
     if wanted.parent:

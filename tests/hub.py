@@ -2,7 +2,7 @@
 
 Sources: docs.github.com, REST API: pulls ("List pull requests", "Create", "Update", "Merge a pull request"),
 issues/comments ("List", "Create", "Update an issue comment"); each page names the permission, and of a comment on a pull
-request `pull-requests` is enough. A merge is refused as the rulesets of docs/github-delivery.md say (405): not without
+request `pull-requests` is enough; checks/runs ("List check runs for a Git reference"). A merge is refused as the rulesets of docs/github-delivery.md say (405): not without
 `gates-pass` on that commit, nor of a branch that is behind.
 """
 
@@ -27,7 +27,7 @@ HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "202
 BOT = "github-actions[bot]"
 LONGEST = 65_536  # characters of a comment
 
-PULLS, CONTENTS = "pull-requests", "contents"
+PULLS, CONTENTS, CHECKS = "pull-requests", "contents", "checks"
 
 # method, path below the repository, query parameters, permission
 CALLS: list[tuple[str, str, set[str], tuple[str, str]]] = [
@@ -35,6 +35,7 @@ CALLS: list[tuple[str, str, set[str], tuple[str, str]]] = [
     ("POST", r"pulls", set(), (PULLS, "write")),
     ("PATCH", r"pulls/(\d+)", set(), (PULLS, "write")),
     ("PUT", r"pulls/(\d+)/merge", set(), (CONTENTS, "write")),
+    ("GET", r"commits/[0-9a-f]{40}/check-runs", {"check_name"}, (CHECKS, "read")),
     ("GET", r"issues/(\d+)/comments", {"per_page", "page"}, (PULLS, "read")),
     ("POST", r"issues/(\d+)/comments", set(), (PULLS, "write")),
     ("PATCH", r"issues/comments/(\d+)", set(), (PULLS, "write")),
@@ -46,7 +47,8 @@ APP = "fledge[bot]"
 class Hub:
     """Pull requests and comments as GitHub holds them. `grants` are the permissions of the token that is used.
 
-    `origin` is the repository's own git, for branches of it; `passed` are the commits on which gates-pass succeeded.
+    `origin` is the repository's own git, for branches of it; `checks` are the runs of gates-pass, oldest first: of which
+    commit, and how each ended, None while it has not.
     """
 
     grants: Mapping[str, str]
@@ -55,7 +57,7 @@ class Hub:
     heard: list[str] = field(default_factory=list)
     url: str = ""
     origin: Path | None = None
-    passed: set[str] = field(default_factory=set)
+    checks: list[tuple[str, str | None]] = field(default_factory=list)
 
     def opened(
         self, number: int, sha: str, head: str = "owner/models", branch: str = "work", state: str = "open"
@@ -101,6 +103,9 @@ class Hub:
                 pull for pull in self.pulls if (pull["state"], pull["base"]["ref"], pull["head"]["label"]) == wanted
             ]
             return 200, found, None
+        if method == "GET" and path.startswith("commits"):
+            found = self._checks(path.split("/")[1]) if asked["check_name"] == "gates-pass" else []
+            return 200, {"total_count": len(found), "check_runs": found}, None
         if method == "GET":
             return self._page(ids[0], int(asked.get("per_page", 30)), int(asked.get("page", 1)))
         content = json.loads(body)
@@ -113,6 +118,14 @@ class Hub:
         [one] = [comment for comment in self.comments if comment["id"] == ids[0]]
         one["body"] = content["body"]
         return 200, one, None
+
+    def _checks(self, sha: str) -> list[dict[str, Any]]:
+        """The runs of gates-pass on a commit, newest first; the required check is the newest."""
+        return [
+            {"id": 7000 + number, "name": "gates-pass", "head_sha": sha, "conclusion": ended,
+             "status": "completed" if ended else "in_progress"}
+            for number, (commit, ended) in enumerate(self.checks) if commit == sha
+        ][::-1]  # fmt: skip
 
     def _move(self) -> None:
         """The head of an open pull request is where its branch is."""
@@ -147,7 +160,9 @@ class Hub:
         head, base = one["head"]["sha"], self._git("rev-parse", "refs/heads/main")
         if head != content["sha"]:
             return 409, {"message": "Head branch was modified. Review and try the merge again."}
-        if head not in self.passed or self._git("merge-base", head, base) != base:
+        if [one["conclusion"] for one in self._checks(head)][:1] != ["success"] or self._git(
+            "merge-base", head, base
+        ) != base:
             return 405, {"message": "Repository rule violations found"}
         commit = self._git("commit-tree", f"{head}^{{tree}}", "-p", base, "-p", head, "-m", f"Merge #{one['number']}")
         self._git("update-ref", "refs/heads/main", commit, base)

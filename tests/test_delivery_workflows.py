@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 
-from fledge import git
-from fledge.release import Files, history, render
-from scripts import check
+from fledge import git, release
+from fledge.client import golden
+from fledge.problems import Problem
+from fledge.project import read_yaml
+from fledge.release import Denial, Files, history, render
+from scripts import check, healthy, land
 from tests.actions import Actions, equipped, made
 from tests.conftest import Repository
 from tests.hub import TOKEN, Hub, serving
 from tests.test_workflows import offer
-from tests.tiny.offered import PRODUCTION, STAGING, Owner, an_owner
+from tests.tiny.offered import FOLDER, PRODUCTION, STAGING, Owner, an_owner
 
 Play = Callable[..., tuple[dict[str, str], list[str]]]
 KEYS = {"vars": {"FLEDGE_CLIENT_ID": "id"}, "secrets": {"FLEDGE_PRIVATE_KEY": "key"}}
@@ -187,6 +190,11 @@ def ended(owner: Owner, branch: str, conclusion: str = "success", **change: Any)
     return {"event_name": "workflow_run", "event": {"workflow_run": run | change}}
 
 
+def gates(owner: Owner, hub: Hub, branch: str, conclusion: str | None) -> None:
+    """The gates of what a branch ends at now ran once more and ended so; None: they run."""
+    hub.checks.append((git.git(owner.root, "rev-parse", f"origin/{branch}"), conclusion))
+
+
 def test_an_abort_lands_by_itself_once_its_gates_passed(owner: Owner, hub: Hub, play: Play, bad: str) -> None:
     """Both acts in one pull request, merged by the app: 1.1.1 is denied, 1.1.0 is back to the byte, nothing else moved."""
     before = git.git(owner.root, "rev-parse", "origin/main")
@@ -196,7 +204,7 @@ def test_an_abort_lands_by_itself_once_its_gates_passed(owner: Owner, hub: Hub, 
     [pull] = hub.pulls
     branch = f"fledge/revert/staging/tiny/{bad}"
     assert (pull["head"]["ref"], pull["title"]) == (branch, f"Deny staging/tiny {bad}")
-    hub.passed.add(git.git(owner.root, "rev-parse", f"origin/{branch}"))
+    gates(owner, hub, branch, "success")
     done, heard = play("auto-revert.yml", ended(owner, branch))
     assert done == {"propose": "skipped", "land": "success"}, heard
     assert git.differing(owner.root, before, "origin/main") == sorted(
@@ -241,16 +249,158 @@ def test_what_passed_lands_though_the_word_of_it_got_lost(owner: Owner, hub: Hub
     """Where the job that merges never ran, the reconciler's next question merges what passed, and nothing before it did."""
     abort(play, bad)
     branch, before = f"fledge/revert/staging/tiny/{bad}", git.git(owner.root, "rev-parse", "origin/main")
-    done, heard = abort(play, bad)
-    assert done["propose"] == "success", heard
-    assert any("auto_revert: PUT pulls/1/merge answered 405 " in line for line in heard), heard
+    for running in (False, True):
+        if running:
+            gates(owner, hub, branch, None)
+        done, heard = abort(play, bad)
+        assert done["propose"] == "success", heard
+        assert heard[1:] == ["  staging/tiny: pull request 1 waits for gates-pass"]
     assert git.git(owner.root, "rev-parse", "origin/main") == before
-    hub.passed.add(git.git(owner.root, "rev-parse", f"origin/{branch}"))
+    assert not [one for one in hub.heard if one.startswith("PUT")]
+    gates(owner, hub, branch, "success")
     done, heard = abort(play, bad)
     assert done["propose"] == "success", heard
     assert at(owner, "origin/main", STAGING) == "1.1.0"
     assert [one.delivery for one in history.denied_at(owner.root, STAGING, "origin/main")] == [bad]
     assert [pull["state"] for pull in hub.pulls] == ["closed"]
+
+
+def test_gates_that_failed_are_told_at_every_question(owner: Owner, hub: Hub, play: Play, bad: str) -> None:
+    """Such a pull request would stay open for ever: the run fails and names it until its gates ran again and passed."""
+    abort(play, bad)
+    branch, before = f"fledge/revert/staging/tiny/{bad}", git.git(owner.root, "rev-parse", "origin/main")
+    for conclusion in ("failure", "cancelled"):
+        gates(owner, hub, branch, conclusion)
+        done, heard = abort(play, bad)
+        assert done["propose"] == "failure"
+        found = f"staging/tiny: gates-pass of pull request 1 is {conclusion}, expected success"
+        assert f"  {found} (its log says why; then run its gates again: {branch})" in heard
+    assert git.git(owner.root, "rev-parse", "origin/main") == before
+    gates(owner, hub, branch, "success")
+    assert abort(play, bad)[0]["propose"] == "success"
+    assert at(owner, "origin/main", STAGING) == "1.1.0"
+
+
+def test_gates_that_never_began_are_told_after_an_hour(
+    owner: Owner, hub: Hub, play: Play, bad: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where GitHub lost the run of the gates itself no check ever comes: waiting for it longer fails the run."""
+    abort(play, bad)
+    branch = f"fledge/revert/staging/tiny/{bad}"
+    with monkeypatch.context() as patch:
+        patch.setenv("GIT_COMMITTER_DATE", "2020-01-01T00:00:00Z")
+        old = git.git(owner.root, "commit-tree", f"origin/{branch}^{{tree}}", "-p", "main", "-m", "Long ago")
+    git.git(owner.root, "push", "--quiet", "--force", "origin", f"{old}:refs/heads/{branch}")
+    done, heard = abort(play, bad)
+    assert done["propose"] == "failure"
+    assert any("staging/tiny: gates-pass of pull request 1 never began, expected success" in line for line in heard)
+
+
+def test_what_github_refuses_is_told(
+    owner: Owner, hub: Hub, play: Play, bad: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Passed and up to date, and refused all the same, such as where the app may not merge without a review: exit 1."""
+    abort(play, bad)
+    gates(owner, hub, f"fledge/revert/staging/tiny/{bad}", "success")
+    monkeypatch.setattr(hub, "_merge", lambda *_: (405, {"message": "Repository rule violations found"}))
+    done, heard = abort(play, bad)
+    assert done["propose"] == "failure"
+    assert any("auto_revert: PUT pulls/1/merge answered 405 " in line for line in heard), heard
+
+
+def test_a_merge_that_comes_between_is_no_refusal(
+    owner: Owner, hub: Hub, play: Play, bad: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the target branch moves right before the app merges, the acts are made anew on it in the same run."""
+    abort(play, bad)
+    branch, merge = f"fledge/revert/staging/tiny/{bad}", hub._merge
+    gates(owner, hub, branch, "success")
+
+    def late(*given: Any) -> tuple[int, Any]:
+        main = hub._git("rev-parse", "main")
+        hub._git("update-ref", "refs/heads/main", hub._git("commit-tree", "main^{tree}", "-p", main, "-m", "Words"))
+        return merge(*given)
+
+    monkeypatch.setattr(hub, "_merge", late)
+    done, heard = abort(play, bad)
+    assert done["propose"] == "success", heard
+    assert git.fork(owner.root, f"origin/{branch}", "origin/main") == git.git(owner.root, "rev-parse", "origin/main")
+    assert git.git(owner.root, "log", "-1", "--format=%s", "origin/main") == "Words"
+
+
+def test_a_revert_that_comes_long_after_its_denial_lands_too(owner: Owner, hub: Hub, play: Play, bad: str) -> None:
+    """While nothing is healthy the denial lands alone, and a person is told; once there is something, so does the revert."""
+    names = {name: git.git(owner.root, "rev-parse", name) for name in tags(owner, STAGING)}
+    git.git(owner.root, "push", "--quiet", "--delete", "origin", *names)
+    git.git(owner.root, "tag", "--delete", *names)
+    branch = f"fledge/revert/staging/tiny/{bad}"
+    done, heard = abort(play, bad)
+    assert done["propose"] == "failure"
+    assert any("is denied and nothing was healthy before it, expected a healthy delivery" in line for line in heard)
+    gates(owner, hub, branch, "success")
+    done, heard = play("auto-revert.yml", ended(owner, branch))
+    assert done["land"] == "success", heard
+    assert at(owner, "origin/main", STAGING) == "1.1.1"
+    denials = history.denied_at(owner.root, STAGING, "origin/main")
+    assert [one.delivery for one in denials] == [bad]
+    for name, commit in names.items():
+        git.git(owner.root, "push", "--quiet", "origin", f"{commit}:refs/tags/{name}")
+    done, heard = abort(play, bad)
+    assert done["propose"] == "success", heard
+    gates(owner, hub, branch, "success")
+    done, heard = play("auto-revert.yml", ended(owner, branch))
+    assert done["land"] == "success", heard
+    assert at(owner, "origin/main", STAGING) == "1.1.0"
+    assert history.denied_at(owner.root, STAGING, "origin/main") == denials
+    assert [pull["state"] for pull in hub.pulls] == ["closed", "closed"]
+    assert check.main(["--all"]) == 0
+
+
+def test_a_denial_that_a_newer_delivery_overtook_lands_too(
+    owner: Owner, hub: Hub, play: Play, bad: str, tmp_path: Path
+) -> None:
+    """1.1.2 is merged before the pull request landed: asked again it is the denial of 1.1.1 alone, and 1.1.2 stays."""
+    abort(play, bad)
+    branch = f"fledge/revert/staging/tiny/{bad}"
+    offer(owner, tmp_path / "1.1.2")
+    git.git(owner.root, "push", "--quiet", "origin", "main")
+    gates(owner, hub, branch, "success")
+    assert play("auto-revert.yml", ended(owner, branch))[0]["land"] == "failure"
+    done, heard = abort(play, bad)
+    assert done["propose"] == "success", heard
+    assert git.differing(owner.root, "origin/main", f"origin/{branch}") == [str(STAGING.denied)]
+    gates(owner, hub, branch, "success")
+    done, heard = play("auto-revert.yml", ended(owner, branch))
+    assert done["land"] == "success", heard
+    assert at(owner, "origin/main", STAGING) == "1.1.2"
+    assert [one.delivery for one in history.denied_at(owner.root, STAGING, "origin/main")] == [bad]
+    assert len(hub.pulls) == 1
+
+
+ONE, OTHER = (Denial(delivery=letter * 12, version="1.0.0", cause="no", time="2026-01-02") for letter in "ab")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ([OTHER], [OTHER, ONE], None),
+        ([OTHER, ONE], [OTHER, ONE], None),
+        ([OTHER], [OTHER], "expected one more, of a{12}"),
+        ([OTHER], [ONE], "expected one more, of a{12}"),
+        ([], [ONE, ONE], "expected one more, of a{12}"),
+        ([], [OTHER], "expected one more, of a{12}"),
+        ([ONE], [ONE, ONE], "expected no more, for a{12} is denied"),
+        ([ONE], [ONE, OTHER], "expected no more, for a{12} is denied"),
+        ([OTHER, ONE], [ONE], "expected no more, for a{12} is denied"),
+    ],
+)
+def test_which_denials_are_merged_unreviewed(before: list[Denial], after: list[Denial], reason: str | None) -> None:
+    """That of the one delivery, once, and no other comes or goes."""
+    if reason is None:
+        land.require_denied(before, after, ONE.delivery, "denied.yaml")
+    else:
+        with pytest.raises(Problem, match=f"^land: found other denials, {reason} \\(denied.yaml\\)$"):
+            land.require_denied(before, after, ONE.delivery, "denied.yaml")
 
 
 def test_what_did_not_pass_is_not_merged(owner: Owner, hub: Hub, play: Play, bad: str) -> None:
@@ -303,7 +453,7 @@ def test_only_the_two_acts_are_merged_unreviewed(
     git.git(owner.root, "commit", "--quiet", "-m", "More")
     git.git(owner.root, "push", "--quiet", "origin", f"HEAD:refs/heads/{branch}")
     git.git(owner.root, "fetch", "--quiet")
-    hub.passed.add(git.git(owner.root, "rev-parse", "HEAD"))
+    gates(owner, hub, branch, "success")
     before = git.git(owner.root, "rev-parse", "origin/main")
     done, heard = play("auto-revert.yml", ended(owner, branch))
     assert done["land"] == "failure"
@@ -333,3 +483,31 @@ def test_a_first_delivery_must_answer_its_golden_requests(owner: Owner, play: Pl
     assert done == {"healthy": "failure"}
     assert any("tiny.staging.example.com:80" in line for line in heard), heard
     assert git.git(owner.root, "tag", "--list") == ""
+
+
+def test_a_first_delivery_is_asked_what_belongs_to_its_own_contract(
+    owner: Owner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Production's first delivery is 1.1.0 while the next release has another input: it is asked 1.1.0's requests."""
+    owner.place(PRODUCTION, promoted(owner))
+    requests = golden.read(owner.root / FOLDER / "requests.jsonl")
+    contract = read_yaml(owner.root / FOLDER / "contract.yaml")
+    owner.write("contract.yaml", contract | {"inputs": {"renamed": next(iter(contract["inputs"].values()))}})
+    owner.write("requests.jsonl", json.dumps(requests[0] | {"inputs": {"renamed": [1]}}) + "\n")
+    offer(owner, tmp_path / "2.0.0")
+    asked: list[Any] = []
+    monkeypatch.setattr(golden, "answers", lambda *given: asked.append(given) or [])
+    owner.repository.push()
+    delivery = render.delivered((owner.root / PRODUCTION.rendered).read_text())[0]
+    words = ["--env", "production", "--model", "tiny", "--delivery", delivery, "--first", "--gateway", "localhost:1"]
+    assert healthy.main(words) == 0
+    [(_, rest, _, model, given)] = asked
+    assert (rest, model, given) == ("tiny.example.com", "tiny", requests)
+    assert tags(owner, PRODUCTION) == [f"healthy/production/tiny/1.1.0-{delivery}"]
+
+
+def promoted(owner: Owner) -> release.Release:
+    """What staging holds now."""
+    found = history.release_at(owner.root, STAGING, "main")
+    assert found
+    return found

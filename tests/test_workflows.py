@@ -13,8 +13,9 @@ import pytest
 from fledge import evidence
 from fledge.evidence import Evidence
 from fledge.gates import process, required
+from fledge.github import REVERTS
 from fledge.project import read_yaml
-from scripts import rollback, setup
+from scripts import land, rollback, setup
 from tests import findings
 from tests.actions import WORKFLOWS, Actions, equipped, made
 from tests.conftest import ROOT, Repository
@@ -133,13 +134,11 @@ def test_secrets_are_the_owners_branches_alone() -> None:
     assert secrets
     assert all(re.fullmatch(r"\$\{\{ env\.OURS == 'true' && secrets\.\w+ \|\| '' \}\}", one) for one in secrets)
     assert text.count("secrets.") == len(secrets)
-    assert JOBS["gates.yml:gates"]["env"] == {
-        "LIGHT": "",
-        "OURS": "${{ github.event.pull_request.head.repo.full_name == github.repository }}",
-    }
+    ours = "${{ github.event.pull_request.head.repo.full_name == github.repository }}"
+    assert CONTENT["gates.yml"]["env"] == {"LIGHT": 1, "OURS": ours}
+    assert text.count("OURS:") == 1  # no job says otherwise
     asking = [step["run"] for who, step in STEPS.items() if who.startswith("gates.yml") and "secrets.AWS" in str(step)]
-    assert asking == ["make check", "make gates"]
-    assert JOBS["gates.yml:check"]["env"] == {"OURS": JOBS["gates.yml:gates"]["env"]["OURS"]}
+    assert asking == ["make affected", "make check", "make gates"]
 
 
 def test_the_night_is_the_target_branchs() -> None:
@@ -168,6 +167,12 @@ def test_the_apps_key_is_of_the_target_branch_alone() -> None:
             assert {
                 name for name in made["with"] if name.startswith("permission-")
             }  # without any it has all of the app's
+
+
+def test_what_auto_revert_waits_for_is_the_required_check() -> None:
+    """The job has no other name than the one asked for, by which GitHub calls its check; its end lands just such branches."""
+    assert "name" not in JOBS[f"gates.yml:{land.CHECK}"]
+    assert CONTENT["auto-revert.yml"]["on"]["workflow_run"]["branches"] == [f"{REVERTS}/**"]
 
 
 def test_what_is_asked_for_is_data() -> None:
@@ -239,10 +244,9 @@ def scene(owner: Owner, hub: Hub, tmp_path: Path) -> Any:
             ["git", "rev-parse", "HEAD"], cwd=owner.root, capture_output=True, text=True
         ).stdout.strip()
         event = {"pull_request": {"number": 7, "head": {"sha": sha, "repo": {"full_name": head}}}}
-        seen: dict[str, str] = {}
+        seen: dict[str, Mapping[str, str]] = {}
 
         def judge(env: Mapping[str, str]) -> int:
-            seen.update(env)
             for name, text in evidence_of.items():
                 file = owner.root / ".fledge" / "artifacts" / f"{name}.json"
                 file.parent.mkdir(parents=True, exist_ok=True)
@@ -251,7 +255,7 @@ def scene(owner: Owner, hub: Hub, tmp_path: Path) -> Any:
 
         summary = tmp_path / "summary"
         actions = Actions(owner.root, tmp_path, made(owner.root, heard, gates=judge), TOKEN)
-        actions.run = with_summary(actions.run, summary)
+        actions.run = with_summary(actions.run, summary, seen)
         secrets = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
         needs = actions.workflow("gates.yml", github={"event": event, "repository": "owner/models"}, secrets=secrets)
         hub.opened(7, sha, head=head)
@@ -269,14 +273,19 @@ def scene(owner: Owner, hub: Hub, tmp_path: Path) -> Any:
         actions.run = default(made(owner.root, heard), hub, tmp_path / "event.json")
         done = actions.workflow("comment.yml", github={"event": {"workflow_run": run}})
         assert done["comment"]["result"] == "success", heard
-        return {"needs": needs, "env": seen, "summary": summary.read_text()}, heard
+        return {"needs": needs, "env": seen.get("make gates"), "steps": seen, "summary": summary.read_text()}, heard
 
     return play
 
 
-def with_summary(run: Any, summary: Path) -> Any:
-    """The variables that GitHub sets in every step of the first workflow."""
-    return lambda command, env: run(command, dict(env) | {"GITHUB_STEP_SUMMARY": str(summary)})
+def with_summary(run: Any, summary: Path, seen: dict[str, Mapping[str, str]]) -> Any:
+    """The variables that GitHub sets in every step of the first workflow; `seen` gets what each step is given."""
+
+    def act(command: str, env: Mapping[str, str]) -> Any:
+        seen[command] = dict(env) | {"GITHUB_STEP_SUMMARY": str(summary)}
+        return run(command, seen[command])
+
+    return act
 
 
 def default(run: Any, hub: Hub, event: Path) -> Any:
@@ -288,6 +297,13 @@ def default(run: Any, hub: Hub, event: Path) -> Any:
 def results(found: Mapping[str, Any]) -> dict[str, str]:
     """Each job's result."""
     return {name: job["result"] for name, job in found["needs"].items()}
+
+
+def keys(found: Mapping[str, Any]) -> set[str]:
+    """The steps that are given a key of the remote."""
+    return {
+        step for step, env in found["steps"].items() if env.get("AWS_ACCESS_KEY_ID") or env.get("AWS_SECRET_ACCESS_KEY")
+    }
 
 
 def of(md5: str, found: Evidence) -> dict[str, str]:
@@ -305,7 +321,8 @@ def test_a_good_candidate_passes_and_is_told(owner: Owner, hub: Hub, tmp_path: P
     found, heard = scene(of(md5, findings.passing()))
     assert results(found) == ALL, heard
     assert found["env"]["BATCH"] == "staging/tiny"
-    assert (found["env"]["STORE"], found["env"]["AWS_ACCESS_KEY_ID"]) == ("1", "key")
+    assert found["env"]["STORE"] == "1"
+    assert keys(found) == {"make affected", "make check", "make gates"}
     assert found["summary"].startswith("## gates-pass: PASS\n\n- staging/tiny: candidate 1.1.1, champion 1.1.0\n")
     [comment] = hub.comments
     assert "## gates-pass: PASS\n" in comment["body"]
@@ -341,7 +358,7 @@ def test_a_rollback_runs_no_gate(owner: Owner, hub: Hub, scene: Any) -> None:
     assert results(found) == ALL | {"gates": "skipped"}, heard
     assert found["summary"] == "## gates-pass: PASS\n\n- staging/tiny: rollback 1.0.0, no gate\n"
     assert "make gates" not in heard
-    assert CONTENT["gates.yml"]["env"] == CONTENT["comment.yml"]["jobs"]["comment"]["env"] == {"LIGHT": 1}
+    assert CONTENT["gates.yml"]["env"]["LIGHT"] == CONTENT["comment.yml"]["jobs"]["comment"]["env"]["LIGHT"] == 1
     heavy = {name for name, job in CONTENT["gates.yml"]["jobs"].items() if job.get("env", {}).get("LIGHT") == ""}
     assert heavy == {"gates"}
 
@@ -353,6 +370,7 @@ def test_a_forks_candidate_is_judged_without_credentials(owner: Owner, hub: Hub,
     assert results(found) == ALL
     given = {name: value for name, value in found["env"].items() if name != "GITHUB_OUTPUT" and value}
     assert given == {"OURS": "false", "BATCH": "staging/tiny", "GITHUB_STEP_SUMMARY": given["GITHUB_STEP_SUMMARY"]}
+    assert keys(found) == set()
     [comment] = hub.comments
     assert comment["issue"] == 7
 

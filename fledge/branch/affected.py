@@ -56,8 +56,8 @@ def _change(root: Path, owner: Project, against: tuple[str, str], head: str, fil
     # `make check` refuses a rendered file without a release.
     if after is None or candidate is None:
         return None
-    before = [delivered(text) for text in git.shows(root, list(against), files.rendered) if text]
-    if delivered(after) in before:
+    before = map(history.brought, git.shows(root, list(against), files.rendered), against)
+    if delivered(after, files.rendered) in [(one.delivery, one.version) for one in before if one]:
         return None
     champion = history.champion(root, files, base)
     first = owner.below(files.environment) is None

@@ -2,14 +2,27 @@
 
 import argparse
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from fledge.github import REVERTS
 from fledge.problems import Problem, reported
-from fledge.reconcile.apis import ACCOUNT, Api, abort, dispatch, github, healthy, kubernetes, rollouts, told
-from fledge.reconcile.decision import Incident, Seen, act, asks, overdue, patience, seen
+from fledge.reconcile.apis import (
+    ACCOUNT,
+    Api,
+    abort,
+    causes,
+    dispatch,
+    github,
+    healthy,
+    kubernetes,
+    reverts,
+    rollouts,
+    told,
+)
+from fledge.reconcile.decision import LONGEST, Dispatch, Incident, Seen, act, asks, gone, overdue, patience, seen
 from fledge.release import Files
 
 
@@ -56,7 +69,11 @@ def mend(hub: Api, branch: str, environment: str, found: Sequence[Seen]) -> None
     """Ask for what git lacks of all these Rollouts. Raises Problem with every line, also for what a person must mend."""
     tagged = healthy(hub, environment)
     open_ones = [one for one in found if asks(one, tagged[one.model])]
-    if said := list(tried(partial(ask, hub, branch, environment, one, tagged[one.model]) for one in open_ones)):
+    said = [
+        *tried(partial(ask, hub, branch, environment, one, tagged[one.model]) for one in open_ones),
+        *tried([lambda: resume(hub, branch, environment, found, tagged)]),
+    ]
+    if said:
         raise Problem(*said)
 
 
@@ -69,6 +86,27 @@ def ask(hub: Api, branch: str, environment: str, one: Seen, tagged: frozenset[st
     if wanted:
         dispatch(hub, branch, environment, wanted)
         print(f"{files.who}: git does not say yet what became of {one.delivery}, {wanted.workflow} asked for")
+
+
+def resume(
+    hub: Api, branch: str, environment: str, found: Sequence[Seen], tagged: Mapping[str, frozenset[str]]
+) -> None:
+    """Ask again for denials that were proposed and had not landed when a newer delivery took the place in the Rollout.
+
+    Raises Problem with every line.
+    """
+    left = gone(reverts(hub, environment), found, tagged)
+    if said := list(tried(partial(deny, hub, branch, Files(environment, model), one) for model, one in left)):
+        raise Problem(*said)
+
+
+def deny(hub: Api, branch: str, files: Files, delivery: str) -> None:
+    """Ask for a denial that the target branch lacks, for the reason that its own branch gives."""
+    if delivery in causes(hub, files, branch):
+        return
+    why = causes(hub, files, f"{REVERTS}/{files.who}/{delivery}").get(delivery, "aborted")
+    dispatch(hub, branch, files.environment, Dispatch("auto-revert.yml", files.model, delivery, why[:LONGEST]))
+    print(f"{files.who}: {delivery} left and is not denied yet, auto-revert.yml asked for")
 
 
 def _token() -> str:

@@ -8,7 +8,7 @@ event"): Actions write. No call needs a right to push.
 import base64
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import requests
 
 from fledge import release
+from fledge.github import REVERTS
 from fledge.problems import Problem
 from fledge.reconcile.decision import Dispatch, Seen, Told
 from fledge.release import Files, render
@@ -91,22 +92,40 @@ def github(url: str, token: str) -> Api:
 def healthy(api: Api, environment: str) -> Mapping[str, frozenset[str]]:
     """The deliveries tagged `healthy/<environment>/<model>/<version>-<delivery>`, by model."""
     found: defaultdict[str, set[str]] = defaultdict(set)
-    answer = api.call("GET", f"git/matching-refs/tags/healthy/{environment}/", 200)
+    for model, name in _refs(api, f"tags/healthy/{environment}/"):
+        found[model].add(name.rpartition("-")[2])
+    return defaultdict(frozenset, {model: frozenset(deliveries) for model, deliveries in found.items()})
+
+
+def reverts(api: Api, environment: str) -> Sequence[tuple[str, str]]:
+    """(model, delivery) of each branch that auto-revert pushed and that is there yet, landed or not."""
+    return list(_refs(api, f"heads/{REVERTS}/{environment}/"))
+
+
+def _refs(api: Api, beginning: str) -> Iterator[tuple[str, str]]:
+    """The last two parts of every ref that begins so, page by page."""
+    answer = api.call("GET", f"git/matching-refs/{beginning}", 200)
     while True:
         for ref in answer.json():
             *_, model, name = ref["ref"].split("/")
-            found[model].add(name.rpartition("-")[2])
+            yield model, name
         if not (following := answer.links.get("next")):
-            return defaultdict(frozenset, {model: frozenset(deliveries) for model, deliveries in found.items()})
+            return
         answer = api.call("GET", following["url"], 200)
 
 
 def told(api: Api, files: Files, branch: str, tagged: frozenset[str]) -> Told:
     """What the target branch says of one (environment, model), beside its healthy tags."""
-    denied, rendered = (_text(api, path, branch) for path in (files.denied, files.rendered))
-    denials = release.denied_from_text(denied, str(files.denied)) if denied else []
-    held = render.delivered(rendered)[0] if rendered else None
-    return Told(tagged, frozenset(denial.delivery for denial in denials), held)
+    rendered = _text(api, files.rendered, branch)
+    held = render.delivered(rendered, files.rendered)[0] if rendered else None
+    return Told(tagged, frozenset(causes(api, files, branch)), held)
+
+
+def causes(api: Api, files: Files, branch: str) -> Mapping[str, str]:
+    """Why each delivery is denied that a branch denies."""
+    denied = _text(api, files.denied, branch)
+    denials = release.denied_from_text(denied, f"{branch}:{files.denied}") if denied else []
+    return {denial.delivery: denial.cause for denial in denials}
 
 
 def _text(api: Api, path: Path, branch: str) -> str | None:

@@ -3,7 +3,7 @@
 Level-triggered: only what is counts, never what was heard. Every act is idempotent, so doing it twice is no harm.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -101,6 +101,17 @@ def overdue(one: Seen, after: timedelta | None, now: datetime) -> bool:
 def asks(one: Seen, healthy: frozenset[str]) -> bool:
     """Whether git may not say yet what this Rollout shows. For most it does, and no file of it is read."""
     return one.state == "aborted" or (one.state == "complete" and one.delivery not in healthy)
+
+
+def gone(
+    reverts: Iterable[tuple[str, str]], found: Sequence[Seen], healthy: Mapping[str, frozenset[str]]
+) -> list[tuple[str, str]]:
+    """Of the (model, delivery) that reverts were proposed of: those that no Rollout carries and that never were healthy.
+
+    Of one that a Rollout carries its own state says what to do.
+    """
+    carried = {(one.model, one.delivery) for one in found}
+    return [one for one in reverts if one not in carried and one[1] not in healthy[one[0]]]
 
 
 def act(one: Seen, told: Told) -> Dispatch | Incident | None:

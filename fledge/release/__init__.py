@@ -153,6 +153,17 @@ def denied_to_text(model: str, denials: list[Denial]) -> str:
     return dump(DeniedFile(metadata=Metadata(name=model), spec=Denials(deliveries=denials)).model_dump())
 
 
+def denied_with(text: str, model: str, denial: Denial) -> str:
+    """A deny list with one more; what a person wrote between its lines stays. `text` is "" where there is none yet."""
+    if not text:
+        return denied_to_text(model, [denial])
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    content = yaml.load(text)
+    content["spec"]["deliveries"].append(denial.model_dump())
+    return dump(content)
+
+
 def dump(content: Any) -> str:
     """YAML as Fledge writes it: two-space indent, no anchors, no wrapped lines."""
     yaml = YAML()

@@ -105,11 +105,14 @@ def rollout_of(manifests: str) -> dict[str, Any]:
     raise Problem("render: no Rollout found, expected one in every rendered file (manifests/rendered/)")
 
 
-def delivered(manifests: str) -> tuple[str, str]:
-    """(delivery, version) as the rendered pod template's labels say, which occur nowhere else in the file."""
+def delivered(manifests: str, file: Path | str = "manifests/rendered/") -> tuple[str, str]:
+    """(delivery, version) as the rendered pod template's labels say, which occur nowhere else in the file.
+
+    Raises Problem for a `file` that has none; what `render` has just made always has them.
+    """
     found = [re.search(rf'^ +{label}: "?([^"\n]+)"?$', manifests, re.MULTILINE) for label in (DELIVERY, VERSION)]
     if not all(found):
-        raise Problem(f"render: no {DELIVERY} and {VERSION} found, expected both as labels (manifests/rendered/)")
+        raise Problem(f"render: no {DELIVERY} and {VERSION} found, expected both as labels ({file})")
     delivery, version = (match[1] for match in found if match)
     return delivery, version
 

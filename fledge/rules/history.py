@@ -36,7 +36,7 @@ def numbered(pair: Pair) -> Iterator[str]:
 
 def stamped(pair: Pair) -> Iterator[str]:
     """The label is the hash of the pod template that carries it."""
-    label, _ = render.delivered(pair.rendered)
+    label, _ = render.delivered(pair.rendered, pair.files.rendered)
     expected = render.delivery_of(pair.template)
     if label != expected:
         yield pair.line(f"delivery is {label}", expected, f"{pair.files.rendered}: {render.DELIVERY}")
@@ -48,7 +48,7 @@ def current(pair: Pair) -> Iterator[str]:
         if pair.release and pair.rendered != render.render(pair.root, pair.files, pair.release):
             yield pair.line(f"{pair.files.rendered} is not current", "a fresh render", "make render")
     elif (pair.root / pair.files.release).read_text() not in pair.twins:
-        _, version = render.delivered(pair.rendered)
+        _, version = render.delivered(pair.rendered, pair.files.rendered)
         yield (
             f"{pair.files.who}: {pair.files.release} does not belong to {pair.files.rendered}, expected that of {version}"
         )
@@ -56,11 +56,9 @@ def current(pair: Pair) -> Iterator[str]:
 
 def not_denied(pair: Pair) -> Iterator[str]:
     """A denied delivery never returns."""
-    if (
-        pair.kept
-    ):  # what it waits for is the app or, with nothing healthy to go back to, a person: not every other branch
+    if pair.kept:  # it waits for the app or, with nothing healthy to go back to, for a person: not for other branches
         return
-    delivery, version = render.delivered(pair.rendered)
+    delivery, version = render.delivered(pair.rendered, pair.files.rendered)
     for denial in history.denied_at(pair.root, pair.files, pair.base):
         if denial.delivery == delivery:
             yield denied_line(pair.files, version, denial)
@@ -76,7 +74,7 @@ def denied_line(files: Files, version: str, denial: Denial) -> str:
 
 def not_former(pair: Pair) -> Iterator[str]:
     """A delivery that was here before and never became healthy does not return, denied or not."""
-    delivery, version = render.delivered(pair.rendered)
+    delivery, version = render.delivered(pair.rendered, pair.files.rendered)
     before = history.deliveries(pair.root, pair.files, pair.base)
     if not before or before[0].delivery == delivery:
         return

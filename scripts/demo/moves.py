@@ -99,7 +99,7 @@ def promote(story: Story, version: str) -> str:
     story.stage.run(f"make promote MODEL={story.model} TO=production")
     merge(story, f"promote-{version}")
     rendered = story.stage.clone / story.files("production").rendered
-    return render.delivered(rendered.read_text())[0]
+    return render.delivered(rendered.read_text(), rendered)[0]
 
 
 def healthy(story: Story, environment: str, version: str) -> None:
@@ -120,7 +120,7 @@ def denied(story: Story, delivery: str) -> str | None:
     files, origin = story.files("production"), story.stage.origin
     causes = [d.cause for d in history.denied_at(origin, files, "main") if d.delivery == delivery]
     held = git.show(origin, "main", files.rendered)
-    return causes[0] if causes and held and render.delivered(held)[0] != delivery else None
+    return causes[0] if causes and held and render.delivered(held, files.rendered)[0] != delivery else None
 
 
 def serving(story: Story, version: str) -> bool | None:

@@ -1,5 +1,7 @@
 """What a branch changes, and of what kind: candidate, promotion, rollback, base."""
 
+import re
+
 import pytest
 
 from fledge import git
@@ -83,6 +85,32 @@ def test_a_champion_without_its_release_is_no_first_release(repository: Reposito
         Problem, match=r"^staging/delays: 1\.0\.0 is healthy and has no release, expected the champion's"
     ):
         affected(repository.root, "origin/main")
+
+
+def unlabelled(repository: Repository) -> None:
+    """A commit by hand: staging's rendered file names no delivery."""
+    file = repository.root / STAGING.rendered
+    file.write_text(re.sub(r"\n +fledge.dev/delivery: .*", "", file.read_text()))
+    repository.commit("By hand")
+
+
+def test_a_file_that_names_no_delivery_is_named(repository: Repository) -> None:
+    """What a branch then changes nobody can tell: the line says in which file."""
+    propose(repository, "1.0.0")
+    unlabelled(repository)
+    expected = rf"^render: no fledge.dev/delivery .* expected both as labels \({STAGING.rendered}\)$"
+    with pytest.raises(Problem, match=expected):
+        affected(repository.root, "origin/main")
+
+
+def test_a_target_branch_whose_file_names_no_delivery_can_be_mended(repository: Repository) -> None:
+    """Such a file delivers nothing, so whatever a branch puts in its place is a change."""
+    serve(repository, "1.0.0")
+    unlabelled(repository)
+    repository.push()
+    propose(repository, "1.1.0")
+    [change] = affected(repository.root, "origin/main")
+    assert (change.kind, change.candidate.version, change.champion) == ("candidate", "1.1.0", a_release("1.0.0"))
 
 
 def test_an_unknown_target_branch_is_one_line(repository: Repository) -> None:

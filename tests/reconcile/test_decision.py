@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fledge.reconcile.decision import Dispatch, Incident, Told, act, asks, overdue, patience, seen
+from fledge.reconcile.decision import Dispatch, Incident, Told, act, asks, gone, overdue, patience, seen
 from tests.reconcile.fakes import rollout
 
 NEW, OLD = "b" * 12, "a" * 12
@@ -71,6 +71,15 @@ def test_git_is_asked_before_anything_is_done(case: str) -> None:
     record = seen(rollout("delays", NEW, **status))
     assert record is not None
     assert asks(record, facts.healthy) or expected is None
+
+
+def test_a_proposed_revert_is_asked_for_again_once_no_rollout_shows_it() -> None:
+    """What a Rollout carries is decided by its own state, and what became healthy after all is left alone."""
+    record = seen(rollout("delays", NEW, **ABORTED))
+    assert record is not None
+    proposed = [("delays", NEW), ("delays", OLD), ("churn", NEW), ("churn", OLD)]
+    tagged = {"delays": frozenset(), "churn": frozenset({OLD})}
+    assert gone(proposed, [record], tagged) == [("delays", OLD), ("churn", NEW)]
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fledge import git
+from fledge import git, release
 from fledge.reconcile.__main__ import main
-from fledge.release import Files, history
+from fledge.release import Denial, Files, history
 from tests import hub
 from tests.conftest import Repository
 from tests.platform.objects import named
@@ -88,6 +88,51 @@ def test_lost_events_are_made_good(
         f"staging/delays: git does not say yet what became of {bad}, auto-revert.yml asked for",
         *["reconcile: 1 Rollouts of staging looked at"] * 3,
     ]
+
+
+def test_a_denial_that_a_newer_delivery_overtook_is_asked_for_again(
+    repository: Repository, github: Github, cluster: Cluster, reconcile: Callable[..., int], capsys: Said
+) -> None:
+    """Its pull request had not landed when the next merge took its place in the Rollout: its branch tells of it."""
+    good = repository.place("1.0.0", "staging")
+    cluster.rollouts = [rollout("delays", good)]
+    assert reconcile() == 0
+    bad = repository.place("1.0.1", "staging")
+    denial = Denial(delivery=bad, version="1.0.1", cause="judge: e_worse 120", time="2026-01-02")
+    proposed(repository, bad, release.denied_to_text("delays", [denial]))
+    cluster.rollouts = [rollout("delays", bad, phase="Progressing", stableRS=good)]
+    assert reconcile() == 0
+    assert denied(repository) == {}
+    newer = repository.place("1.0.2", "staging")
+    cluster.rollouts = [rollout("delays", newer, phase="Progressing", stableRS=good)]
+    assert reconcile() == 0
+    assert denied(repository) == {bad: "judge: e_worse 120"}
+    assert repository.serves("staging") == "1.0.2"
+    assert f"staging/delays: {bad} left and is not denied yet, auto-revert.yml asked for" in capsys.readouterr().out
+    assert reconcile() == 0
+    assert github.ran[1:] == [f"auto-revert.yml {bad}: 0"]
+
+
+def proposed(repository: Repository, delivery: str, text: str) -> None:
+    """The branch of auto-revert's pull request lies there, with this deny list."""
+    git.git(repository.root, "switch", "--quiet", "--create", f"fledge/revert/{STAGING.who}/{delivery}")
+    (repository.root / STAGING.denied).write_text(text)
+    repository.commit("Deny")
+    git.git(repository.root, "push", "--quiet", "origin", "HEAD")
+    git.git(repository.root, "switch", "--quiet", "main")
+
+
+def test_a_branch_that_nobody_can_read_keeps_no_other_waiting(
+    repository: Repository, cluster: Cluster, reconcile: Callable[..., int], capsys: Said
+) -> None:
+    """A deny list of such a branch that is none is one line with the branch; the Rollout's tag is made all the same."""
+    good = repository.place("1.0.0", "staging")
+    proposed(repository, "b" * 12, "denied: [")
+    cluster.rollouts = [rollout("delays", good)]
+    assert reconcile() == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"fledge/revert/{STAGING.who}/{'b' * 12}:{STAGING.denied}: ")
+    assert healthy(repository) == {good}
 
 
 def test_a_canary_that_waits_too_long_is_aborted_and_then_reverted(
@@ -213,6 +258,22 @@ def test_what_a_person_must_mend_keeps_nothing_else_waiting(
         f"staging/delays: delivery {bad} is denied and serves all users, expected another (an incident: a person decides)"
     ]
     assert healthy(repository) == {good}
+
+
+def test_a_file_that_names_no_delivery_is_named(
+    repository: Repository, cluster: Cluster, reconcile: Callable[..., int], capsys: Said
+) -> None:
+    """What somebody broke by hand on the target branch is one line with the file, and nothing is asked for."""
+    delivery = repository.place("1.0.0", "staging")
+    file = repository.root / STAGING.rendered
+    file.write_text(file.read_text().replace("fledge.dev/delivery", "delivery"))
+    repository.commit("By hand")
+    repository.push()
+    cluster.rollouts = [rollout("delays", delivery, abort=True, stableRS="x")]
+    capsys.readouterr()
+    assert reconcile() == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(rf"render: no fledge.dev/delivery .* expected both as labels \({STAGING.rendered}\)", line)
 
 
 @pytest.mark.parametrize(

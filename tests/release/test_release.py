@@ -10,7 +10,7 @@ from fledge import release
 from fledge.artifact import versioning
 from fledge.artifact.versioning import Difference, Level
 from fledge.problems import Problem
-from fledge.release import Files
+from fledge.release import Denial, Files
 from tests.conftest import a_release
 
 PART = st.integers(0, 999)
@@ -43,6 +43,17 @@ def test_a_hand_made_field_is_refused() -> None:
     text = release.to_text("delays", a_release("1.2.3")) + "  extra: 1\n"
     with pytest.raises(Problem, match=r"unknown key.*\(release.yaml: spec.extra\)"):
         release.from_text(text, "release.yaml")
+
+
+def test_one_more_denial_is_lines_more_and_no_other() -> None:
+    """What a person wrote between the lines of a deny list stays, byte for byte; the first denial begins one."""
+    first, second = (Denial(delivery=name * 12, version="1.0.0", cause=f"it's {name}", time="now") for name in "ab")
+    before = release.denied_with("", "delays", first)
+    assert release.denied_from_text(before, "denied.yaml") == [first]
+    noted = before.replace("    - delivery", "    # incident 12\n    - delivery")
+    after = release.denied_with(noted, "delays", second)
+    assert after.startswith(noted)
+    assert release.denied_from_text(after, "denied.yaml") == [first, second]
 
 
 def difference(level: Level, said: str = "it is another") -> Difference:
