@@ -16,6 +16,7 @@ from fledge.judge.evalues import Counts, Judgement
 from fledge.judge.memory import Canary, Memory
 from fledge.judge.prometheus import COUNT, LATENCY, POD_HASH, SETTLE, Prometheus, Watch, query, values
 from fledge.rules import promql
+from tests.conftest import ROOT
 from tests.judged import judged
 from tests.scraped import Scraped, Server, serving
 
@@ -380,7 +381,8 @@ def simulated(rng: np.random.Generator, ratio: float, interval: float) -> str:
 def test_scrapes_at_different_moments_make_no_verdict(ratio: float, wrong: str, right: str) -> None:
     """Counted for equally long the verdict keeps its promise (α = 1 %, β = 5 %); counted as scraped it would not.
 
-    An interval near 0 counts as scraped: a twin of the judge that the test must see go wrong more often.
+    An interval near 0 counts as scraped: a twin of the judge that the test must see go wrong more often. How often is
+    what docs/delivery.md says.
     """
     runs = 400
     aligned, scraped = (
@@ -391,6 +393,8 @@ def test_scrapes_at_different_moments_make_no_verdict(ratio: float, wrong: str, 
     assert aligned[wrong] <= runs * promised + 3 * (runs * promised * (1 - promised)) ** 0.5
     assert aligned[right] >= 0.95 * runs
     assert scraped[wrong] > aligned[wrong]
+    told = {1: f"aborted {scraped[wrong]} of {runs} equal", 3: f"passed {scraped[wrong]} of {runs} that failed three"}
+    assert told.get(ratio, "") in (ROOT / "docs" / "delivery.md").read_text()
 
 
 @pytest.mark.parametrize(
