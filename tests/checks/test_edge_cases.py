@@ -132,11 +132,13 @@ def test_requests_that_prove_nothing_block(judged: dict[str, Evidence], wrong: s
 
 
 def test_properties_say_what_they_would_have_seen(judged: dict[str, Evidence]) -> None:
-    """50 rows without a fault say that less than 1 - 0.05^(1/50) of such rows, 5.8 %, show one, with 95 %."""
+    """n rows without a fault say that less than 1 - 0.05^(1/n) of such rows show one, with 95 %; two alike count as one."""
     found = one(judged["good"], "edge_cases.properties")
-    assert (found.n, found.unit) == (50, "of rows")
-    assert found.smallest_detectable_effect == pytest.approx(1 - 0.05 ** (1 / 50))
-    assert "a fault in 5.8% of such rows" in found.reason
+    assert found.n
+    assert 30 < found.n < 50, "some of the 50 that the limits ask for are drawn twice"
+    seen = 1 - 0.05 ** (1 / found.n)
+    assert (found.smallest_detectable_effect, found.unit) == (pytest.approx(seen), "of rows")
+    assert f"a fault in {seen:.1%} of such rows" in found.reason
 
 
 @pytest.mark.parametrize(
