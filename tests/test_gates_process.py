@@ -65,7 +65,7 @@ BAD_ROWS: dict[str, tuple[Callable[[pa.Table], pa.Table], str]] = {
     "no-label": (lambda table: table.drop_columns(["late"]), "no column late in .*2013-07.parquet"),
     "no-input": (lambda table: table.drop_columns(["temp"]), "no column temp in .*2013-07.parquet"),
     "no-rows": (lambda table: table.slice(0, 0), "none found in .*2013-07.parquet.*params.yaml: gates.rows"),
-    "one-cluster": (lambda table: table.slice(0, ROWS // DAYS), "a clustered error needs two clusters"),
+    "one-cluster": (lambda table: table.slice(0, ROWS // DAYS), "AUC needs two clusters of each class"),
 }
 
 

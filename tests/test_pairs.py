@@ -391,7 +391,6 @@ def test_held_out_rows_that_the_champion_was_not_judged_on_are_told(owner: Owner
     rows(owner.root / "data" / "tiny" / "2013-08.parquet")
     [july] = (owner.root / "data" / "tiny").glob("2013-07.parquet")
     pq.write_table(pq.read_table(july).slice(1), july)
-    owner.repository.commit("Hold out less")
     owner.offer("1.2.0", artifact(owner, "new"))
     assert "Held-out rows that differ from those of 1.1.0: tiny/2013-07.parquet." in only(owner).notes
     owner.params(rows=["2013-07", "2013-08"])

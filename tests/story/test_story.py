@@ -76,7 +76,13 @@ def test_both_apis_are_used(told: Told) -> None:
 def test_the_broken_candidate_is_blocked_only_by_statistics(told: Told) -> None:
     """Act 4: it loads, answers and ranks; its probabilities are refused, and it never reaches main."""
     broken = told.report["facts"]["broken"]
-    statistics = ["calibration.in_the_large", "regression.floor", "regression.log_loss", "segments.harm"]
+    statistics = [
+        "calibration.in_the_large",
+        "fairness.relative",
+        "regression.floor",
+        "regression.log_loss",
+        "segments.harm",
+    ]
     assert broken["blocked"] == statistics
     log = git.git(told.stage.origin, "log", "--format=%s", "main")
     assert "Weigh late" not in log
@@ -93,7 +99,10 @@ def test_with_its_limits_moved_the_broken_candidate_passes(told: Told, tmp_path:
     limits["regression"]["floor"]["min_improvement"] = -0.5
     limits["segments"]["harm"]["margins"]["log_loss"] = 0.5
     limits["calibration"]["in_the_large"]["limit"] = 0.5
-    assert {"log_loss", "floor", "harm", "in_the_large"} == {name.partition(".")[2] for name in broken["blocked"]}
+    limits["fairness"]["relative"]["cap"] = 50
+    assert {"log_loss", "floor", "harm", "in_the_large", "relative"} == {
+        name.partition(".")[2] for name in broken["blocked"]
+    }
     (moved / "params.yaml").write_text(dump(params))
     kept = clone / ".fledge" / "artifacts"
     data = read_yaml(clone / "data.dvc")["outs"][0]["md5"]
