@@ -395,7 +395,7 @@ def test_held_out_rows_that_the_champion_was_not_judged_on_are_told(owner: Owner
     assert "Held-out rows that differ from those of 1.1.0: tiny/2013-07.parquet." in only(owner).notes
     owner.params(rows=["2013-07", "2013-08"])
     owner.repository.commit("Another month")
-    owner.offer("1.2.0", artifact(owner, "new"))
+    owner.offer("1.3.0", artifact(owner, "newer"))
     _, own = owner.pairs()
     assert "Held-out rows that are not in those of 1.1.0: tiny/2013-08.parquet." in own.notes
 
