@@ -15,16 +15,9 @@ from fledge.problems import Problem
 from fledge.release import Files
 from scripts import affected, gates, rollback, setup
 from tests.conftest import ROOT, Repository
-from tests.tiny.offered import FOLDER, PRODUCTION, STAGING, Owner, an_owner
+from tests.tiny.offered import FOLDER, PRODUCTION, STAGING, Owner, an_owner, artifact
 
 Said = pytest.CaptureFixture[str]
-
-
-def artifact(folder: Path, content: str) -> Path:
-    """A folder that looks like a SavedModel from afar."""
-    folder.mkdir()
-    (folder / "saved_model.pb").write_text(content)
-    return folder
 
 
 @pytest.fixture

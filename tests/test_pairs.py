@@ -17,6 +17,7 @@ from fledge.problems import Problem
 from fledge.project import read_yaml
 from fledge.release import dump
 from tests.conftest import Repository
+from tests.tiny import offered
 from tests.tiny.offered import FOLDER, PRODUCTION, STAGING, Owner, an_owner
 from tests.tiny.owner import CONTRACT
 
@@ -25,11 +26,8 @@ LESS = {"inputs": {name: one for name, one in CONTRACT["inputs"].items() if name
 
 
 def artifact(owner: Owner, content: str) -> Path:
-    """A folder that looks like a SavedModel from afar."""
-    folder = owner.root / ".fledge" / f"made-{content}"
-    folder.mkdir(parents=True)
-    (folder / "saved_model.pb").write_text(content)
-    return folder
+    """One that was never trained, of this content alone."""
+    return offered.artifact(owner.root / ".fledge" / f"made-{content}", content)
 
 
 def rows(path: Path, *without: str) -> Path:

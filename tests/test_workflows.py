@@ -20,7 +20,7 @@ from tests import findings
 from tests.actions import WORKFLOWS, Actions, equipped, made
 from tests.conftest import ROOT, Repository
 from tests.hub import TOKEN, Hub, serving
-from tests.tiny.offered import Owner, an_owner
+from tests.tiny.offered import Owner, an_owner, artifact
 
 FILES = sorted(WORKFLOWS.glob("*.yml"))
 ACTION = ROOT / ".github" / "actions" / "setup" / "action.yml"
@@ -219,10 +219,8 @@ def owner(repository: Repository, tmp_path: Path) -> Owner:
 
 
 def offer(owner: Owner, folder: Path) -> str:
-    """Release a folder that looks like a SavedModel from afar, by its name; its hash."""
-    folder.mkdir()
-    (folder / "saved_model.pb").write_text(folder.name)
-    return owner.offer(folder.name, folder).artifact.md5
+    """Release an artifact by the name of its folder; its hash."""
+    return owner.offer(folder.name, artifact(folder, folder.name)).artifact.md5
 
 
 @pytest.fixture

@@ -9,15 +9,8 @@ from fledge import git
 from fledge.branch.unreleased import unreleased
 from fledge.project import read_yaml
 from tests.conftest import Repository
-from tests.tiny.offered import FOLDER, PRODUCTION, STAGING, Owner, an_owner
+from tests.tiny.offered import FOLDER, PRODUCTION, STAGING, Owner, an_owner, artifact
 from tests.tiny.owner import CONTRACT
-
-
-def artifact(folder: Path, content: str) -> Path:
-    """A folder that looks like a SavedModel from afar."""
-    folder.mkdir()
-    (folder / "saved_model.pb").write_text(content)
-    return folder
 
 
 @pytest.fixture

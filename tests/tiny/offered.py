@@ -122,6 +122,13 @@ class Owner:
         return pairs(self.root, "origin/main", change)
 
 
+def artifact(folder: Path, content: str) -> Path:
+    """A new folder that looks like a SavedModel from afar."""
+    folder.mkdir(parents=True)
+    (folder / "saved_model.pb").write_text(content)
+    return folder
+
+
 def an_owner(repository: Repository, remote: Path, rows: Path, **gates: Any) -> Owner:
     """The template in the hands of an owner whose one model is `tiny`: pushed, nothing released. `rows` is a Parquet file."""
     root = repository.root
