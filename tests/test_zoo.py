@@ -82,14 +82,18 @@ def test_the_effect_is_in_margins_of_the_named_check() -> None:
 
 
 def test_a_gate_is_needed_where_it_alone_refuses_a_mutant() -> None:
-    """Controls, and mutants that two gates refuse, prove nothing about a gate; nor does what is refused outside the gates."""
+    """Controls, and mutants that two gates refuse, prove nothing about a gate; nor does what is refused outside the gates.
+
+    Only what a mutant's operations cost may be refused beside.
+    """
     found = [
         Judged(mutant("data.count"), {"data.count": "", "data.quality": ""}),
         Judged(mutant("parity.golden"), {"parity.golden": "", "regression.auc": ""}),
         Judged(mutant(CONTROL), {"latency.ratio": ""}),
+        Judged(mutant("determinism.order"), {"determinism.order": "", "latency.ratio": "", "resources.load_time": ""}),
         Judged(mutant("fetch.md5", refusal=lambda artifact, folder: {}), {"fetch.md5": ""}),
     ]
-    assert score.sole(found) == {"data": ["99"]}
+    assert score.sole(found) == {"data": ["99"], "determinism": ["99"]}
     assert score.redundant(found, ["data", "parity", "latency"]) == ["latency", "parity"]
 
 

@@ -31,7 +31,8 @@ are those of the list that the gates were designed with; letters are variants, a
 """
 
 KEY = """*effect*: what the named check measured, in units of its margin. *alone*: no other gate refuses it, so without that
-gate it would survive. Not counted: what is nearer to harmless than 1.5 times the margin.
+gate it would survive; but for those that time (latency, resources), which see that operations put into a graph by surgery
+take a tenth of its time, and not what is wrong with it. Not counted: what is nearer to harmless than 1.5 times the margin.
 """
 
 
