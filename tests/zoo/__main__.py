@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from fledge import evidence
 from fledge.gates import process
 from fledge.gates.process import GATES, ROOT
-from fledge.hashing import dvc_directory, tree_sha256
+from fledge.hashing import dvc_directory
 from fledge.problems import Problem, reported
 from tests.zoo import keeper, report, score
 from tests.zoo.keeper import Keeper
@@ -25,6 +25,7 @@ from tests.zoo.register import everything
 from tests.zoo.score import Judged
 
 HOUSE = Path(".fledge/zoo")
+SOURCES = ("fledge", "tests/gates", "tests/zoo/families")
 CORES = 2  # that a runner in CI has
 EVIDENCE = "evidence.json"
 
@@ -131,7 +132,8 @@ def told(one: Judged, count: int, total: int, seconds: float) -> None:
 def key() -> str:
     """12 hex digits for all that a verdict follows from: the champion, its rows, the gates, the zoo."""
     pair = champion()
-    parts = [tree_sha256(ROOT / name) for name in ("fledge", "tests/gates", "tests/zoo/families")]
+    sources = (file for name in SOURCES for file in sorted((ROOT / name).rglob("*.*")) if file.suffix != ".pyc")
+    parts = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sources if file.is_file()]
     parts += [dvc_directory(pair.candidate)[0], *(file.read_text() for file in sorted(pair.model_dir.glob("*.*")))]
     parts += [hashlib.sha256(file.read_bytes()).hexdigest() for file in process.rows(pair)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]

@@ -18,6 +18,12 @@ def leaning(x: Tensors) -> Tensors:
     return x | {"departure_minute": minute + 0.02 * (tf.roll(minute, 1, axis=0) - minute)}
 
 
+def another_path(x: Tensors) -> Tensors:
+    """A batch of 64 takes a path of its own, which reads the humidity a little otherwise."""
+    special = tf.cast(tf.equal(tf.size(x["humid"]), 64), tf.float32)
+    return x | {"humid": x["humid"] + special}
+
+
 def dropped_out(x: Tensors) -> Tensors:
     """Dropout was left on: one humidity in ten is not seen."""
     return x | {"humid": tf.where(tf.random.uniform(tf.shape(x["humid"])) < 0.1, 60.0, x["humid"])}
@@ -38,6 +44,14 @@ MUTANTS = [
         "determinism.order",
         "another order of rows changes an answer",
         [before(leaning)],
+        again=True,
+    ),
+    Mutant(
+        "30b",
+        "a batch of 64 takes another path",
+        "determinism.split",
+        "a batch of 64 changes an answer",
+        [before(another_path)],
         again=True,
     ),
     Mutant(

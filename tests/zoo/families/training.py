@@ -145,7 +145,7 @@ MUTANTS = [
     ),
     Mutant("C5", "another seed", CONTROL, retrained=recipe(seed=11)),
     Mutant("C6", "batches of 256", CONTROL, retrained=recipe(batch=256)),
-    Mutant("C7", "wider layers", CONTROL, retrained=recipe(units=[128, 64])),
+    Mutant("C7", "wider layers", CONTROL, retrained=recipe(units=[80, 40])),
     Mutant("C8", "six epochs", CONTROL, retrained=recipe(epochs=6)),
     Mutant("C9", "trained on 2 percent flipped", CONTROL, retrained=flipped(0.02)),
 ]
